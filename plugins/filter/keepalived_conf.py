@@ -49,6 +49,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords import BLOCKS
 
 _INDENT = '    '
+_HEADER = '! Written by the Ansible collection vipkit.ha from the inventory: what is changed here by hand is lost at the next run.'
 
 
 def _fail(where, problem):
@@ -134,7 +135,7 @@ def keepalived_conf(conf, auth_pass=None):
     unknown = [key for key in conf if key not in BLOCKS and key != 'raw']
     if unknown:
         _fail('top level', f"there is no block '{unknown[0]}'; known: {', '.join(BLOCKS)} (or use raw)")
-    sections = []
+    sections = [[_HEADER]]
     for block, (table, named) in BLOCKS.items():
         if not named:
             if conf.get(block):

@@ -96,7 +96,7 @@ _value:
     hosts:
       description:
         - For each host C(conf), the blocks of its keepalived.conf as data, and the addresses that it should hold
-          (C(owned)) and should not (C(not_owned)).
+          (C(owned)), should not (C(not_owned)) and may (C(watched)).
       type: dict
 """
 
@@ -212,13 +212,18 @@ class _Planner:
                     claim('address', str(address), instance)
                     self.own_vips.add(address)
 
-    def check_password(self, instance):
-        password = str((instance.get('authentication') or {}).get('auth_pass') or self.auth_pass or '')
-        if len(password) > _AUTH_PASS_LENGTH:
-            self.find(instance, f'auth_pass has {len(password)} characters; VRRP carries {_AUTH_PASS_LENGTH} (RFC 2338 section 5.3.6) and '
-                                'keepalived would cut it: shorten it')
-        if _UNSAFE_IN_PASSWORD.search(password):
-            self.find(instance, 'auth_pass holds a blank, a quote or one of # ! { } $ \\, which keepalived.conf cannot carry: choose another')
+    def check_passwords(self, instances):
+        own = {instance.get('name'): (instance.get('authentication') or {}).get('auth_pass') for instance in instances}
+        passwords = [(name, password) for name, password in own.items() if password]
+        if not all(own.values()):
+            passwords.append(('the password of all instances', self.auth_pass or ''))
+        for name, password in passwords:
+            if len(str(password)) > _AUTH_PASS_LENGTH:
+                self.find({'name': name}, f'auth_pass has {len(str(password))} characters; VRRP carries {_AUTH_PASS_LENGTH} '
+                                          '(RFC 2338 section 5.3.6) and keepalived would cut it: shorten it')
+            if _UNSAFE_IN_PASSWORD.search(str(password)):
+                self.find({'name': name}, 'auth_pass holds a blank, a quote or one of # ! { } $ \\, which keepalived.conf cannot carry: '
+                                          'choose another')
 
     def check_nodes(self, instance, nodes, priorities):
         names = [node.get('name') for node in nodes]
@@ -285,11 +290,10 @@ class _Planner:
             }
             if block.get('authentication'):
                 block['authentication'] = {key: value for key, value in block['authentication'].items() if key != 'auth_pass'}
-            host = self.hosts.setdefault(name, {'instances': [], 'owned': [], 'not_owned': []})
+            host = self.hosts.setdefault(name, {'instances': [], 'owned': [], 'not_owned': [], 'watched': []})
             host['instances'].append(block)
-            held = 'owned' if name == owner else 'not_owned'
-            if owner:
-                host[held] += [str(vip) for vip in map(_address, instance.get('virtual_ipaddress') or [])]
+            held = 'watched' if owner is None else 'owned' if name == owner else 'not_owned'
+            host[held] += [str(vip) for vip in map(_address, instance.get('virtual_ipaddress') or [])]
 
     def plan(self):
         blocks = {'global_defs': self.global_defs, 'vrrp_script': self.scripts}
@@ -299,8 +303,7 @@ class _Planner:
             'vips': self.vips,
             'hosts': {name: {
                 'conf': {**blocks, 'global_defs': {'router_id': name, **self.global_defs}, 'vrrp_instance': host['instances']},
-                'owned': host['owned'],
-                'not_owned': host['not_owned'],
+                **{held: host[held] for held in ('owned', 'not_owned', 'watched')},
             } for name, host in self.hosts.items()},
         }
 
@@ -317,11 +320,11 @@ def vrrp_plan(instances, nodes=None, hostvars=None, scripts=None, scripts_dir=''
     blocks = [_script_block(script, scripts_dir) for script in scripts or []]
     planner = _Planner(hostvars or {}, blocks, global_defs or {}, auth_pass)
     planner.check_identity(instances)
+    planner.check_passwords(instances)
     for place, instance in enumerate(instances):
         own_nodes = _nodes(instance, place, list(nodes or []))
         priorities = _own_priorities(instance, own_nodes, int(priority))
         planner.check_nodes(instance, own_nodes, priorities)
-        planner.check_password(instance)
         planner.check_scripts(instance)
         planner.add(instance, own_nodes, priorities)
     return planner.plan()

@@ -178,7 +178,8 @@ def archive_entries(tar):
     for member in tar:
         parts = safe_parts(member.name)
         if not (member.isreg() or member.issym() or member.isdir()):
-            raise ArtifactError("the archive holds '{0}', neither a file, a symbolic link nor a directory; build it again".format(member.name))
+            raise ArtifactError("the archive holds '{0}', neither a file, a symbolic link nor a directory; build it again".format(
+                member.name))
         if parts:
             yield '/' + '/'.join(parts), member
 

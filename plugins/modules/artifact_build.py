@@ -101,7 +101,8 @@ options:
 notes:
   - When a step fails, the scratch directory stays for inspection, and with it the log of all steps. Nothing else has been changed by then.
   - The artefact is written under a hidden name and gets its own as the very last act, so that it is complete whenever it is there.
-  - The artefact is laid out in a fixed order, with owner and group 0 and without times, so that the same files give the same bytes.
+  - The artefact is laid out in a fixed order, with owner and group 0 and without times.
+    So the same files give the same bytes when the same Python writes them.
   - Hard links become separate files. Devices, sockets and pipes are refused.
 seealso:
   - module: vipkit.ha.source_tarball
@@ -222,7 +223,8 @@ def source_members(tar):
     for member in tar:
         parts = safe_parts(member.name)
         if not (member.isreg() or member.islnk() or member.issym() or member.isdir()):
-            raise ArtifactError("the tarball holds '{0}', neither a file, a link nor a directory; use one from a source you trust".format(member.name))
+            raise ArtifactError("the tarball holds '{0}', neither a file, a link nor a directory; use one from a source you trust".format(
+                member.name))
         if parts:
             found.append((os.path.join(*parts), member))
     return found
@@ -364,7 +366,7 @@ def pack(stage, exclude, handle):
     """Write the stage as an archive, the same bytes for the same files."""
     members = [archive_member(path, os.lstat(stage + path), link_text(stage + path)) for path in staged(stage, exclude)]
     if all(member.isdir() for member in members):
-        raise ArtifactError('make install put nothing into DESTDIR that is not excluded; check that the program honours DESTDIR, and exclude')
+        raise ArtifactError('make install put nothing into DESTDIR that is not excluded; check that the program honours it, and exclude')
     with gzip.GzipFile(filename='', mode='wb', fileobj=handle, mtime=0) as compressed:
         with tarfile.open(fileobj=compressed, mode='w', format=tarfile.GNU_FORMAT) as archive:
             for member in members:
@@ -422,7 +424,7 @@ def build(options, run, check_mode=False):
     keep = False
     umask = os.umask(0o022)
     try:
-        with reported('cannot build {0} {1} in {2}'.format(options['program'], options['version'], scratch), 'make room or name another build_dir'):
+        with reported('cannot build {0[program]} {0[version]} in {1}'.format(options, scratch), 'make room or name another build_dir'):
             build_in(scratch, options, run)
     except StepFailed:
         keep = True

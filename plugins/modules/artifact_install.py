@@ -51,7 +51,8 @@ options:
     required: true
   manifest:
     description:
-      - What the stamp shall say about the program. The keys C(program), C(version) and C(fingerprint) are required, each a non-empty string.
+      - What the stamp shall say about the program.
+      - The keys C(program), C(version) and C(fingerprint) are required, each a non-empty string.
       - Any other key is allowed but C(files), C(artifact_sha256) and C(installed_at), which the module adds.
     type: dict
     required: true
@@ -63,7 +64,8 @@ options:
 notes:
   - All files are first written under hidden names beside their destinations, so that a full or read-only file system is met before
     anything is replaced. In that case all is taken back and the host is as it was.
-  - An installation that is interrupted while files are being replaced leaves the old stamp, which does not match any more. The next run completes it.
+  - An installation that is interrupted while files are being replaced leaves the old stamp, which does not match any more.
+    The next run completes it.
   - Files belong to root when the module runs as root. Directories that exist keep their owner and mode.
   - A symbolic link at the place of a file is replaced, never followed. A directory there is an error.
 seealso:
@@ -162,6 +164,7 @@ from ansible_collections.vipkit.ha.plugins.module_utils._artifact import (
 
 REQUIRED = ('program', 'version', 'fingerprint')
 ADDED = ('files', 'artifact_sha256', 'installed_at')
+NOTHING_REPLACED = 'nothing has been replaced: make room or make it writable, and run again'
 
 
 # What is to be done
@@ -290,7 +293,7 @@ def prepare(staging, tar, entries, root):
     """Write all that an open artefact holds beside its destinations."""
     for path, member in entries:
         target = under(root, path)
-        with reported('cannot write {0}'.format(target), 'nothing has been replaced: make room or make it writable, and run again'):
+        with reported('cannot write {0}'.format(target), NOTHING_REPLACED):
             if member.isdir():
                 staging.directory(target, member.mode)
             elif member.issym():
@@ -324,7 +327,7 @@ def put_in_place(artifact, stamp, text, files, old_files, root):
                 raise ArtifactError('{0} is in the way of the installation; move it away, nothing has been changed'.format(path))
             remove_leftovers([under(root, entry['path']) for entry in files] + [stamp])
             prepare(program, tar, entries, root)
-        with reported('cannot write the stamp {0}'.format(stamp), 'nothing has been replaced: make room or make it writable, and run again'):
+        with reported('cannot write the stamp {0}'.format(stamp), NOTHING_REPLACED):
             record.file(stamp, 0o644, lambda handle: handle.write(to_bytes(text)))
         program.commit()
         outcome = remove_old(obsolete(old_files, files, root), root)

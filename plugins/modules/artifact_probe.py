@@ -67,7 +67,8 @@ options:
     type: dict
     default: {}
 notes:
-  - A stamp that cannot be read or is no stamp counts as none, and RV(stamp_error) says why. Wrong O(macros) and O(contains) are the only errors.
+  - A stamp that cannot be read or is no stamp counts as none, and RV(stamp_error) says why.
+    Wrong O(macros) and O(contains) are the only errors.
   - It takes one call of the preprocessor, and one more for each different header.
   - The version of the C library musl is not in its headers. It is read from C(ldd).
 seealso:

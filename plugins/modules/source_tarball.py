@@ -64,7 +64,8 @@ options:
 notes:
   - A URL that cannot be reached, answers with an error or breaks off is recorded in RV(attempts), and the next one is tried.
   - A URL that serves a whole file with another checksum stops the module at once. So does a file in the cache with another checksum.
-  - A download is written under a hidden name and gets its own only when it is complete and verified, so that two runs at the same time do no harm.
+  - A download is written under a hidden name and gets its own only when it is complete and verified.
+    So two runs at the same time do no harm.
 seealso:
   - module: ansible.builtin.get_url
   - module: vipkit.ha.artifact_build

@@ -30,7 +30,13 @@ options:
   not_owned:
     description:
       - Virtual IPs that this host must not hold, written as in O(owned).
-      - At least one virtual IP must be given here or in O(owned), and none may be given in both.
+    type: list
+    elements: str
+    default: []
+  watched:
+    description:
+      - Virtual IPs, written as in O(owned), that this host may hold or not. They are only reported, in RV(holding).
+      - At least one virtual IP must be given in O(owned), O(not_owned) or here, and none may be given in two of them.
     type: list
     elements: str
     default: []
@@ -85,7 +91,7 @@ notes:
   - The state of the interface does not decide. An address on an interface without a carrier counts as held; RV(addresses)
     tells RV(addresses[].up) and RV(addresses[].lower_up).
   - A virtual IP that leaves and returns between two looks is not noticed.
-  - The module fails on an address that it cannot read, on a virtual IP in both lists, on no virtual IP at all, on seconds that
+  - The module fails on an address that it cannot read, on a virtual IP in two lists, on no virtual IP at all, on seconds that
     are negative, and on O(stable_for) greater than O(timeout), all before the first look. It fails when the kernel cannot be
     asked, and on a mismatch if O(fail_on_mismatch=true).
   - Source of the reading is rtnetlink(7).
@@ -310,15 +316,16 @@ def canonical(vip):
     return socket.inet_ntop(family, packed)
 
 
-def expectation(owned, not_owned):
-    """Both lists in canonical form, without repetitions, refused where they make no sense together."""
-    owned, not_owned = (sorted(set(canonical(vip) for vip in vips)) for vips in (owned, not_owned))
-    both = [vip for vip in owned if vip in not_owned]
-    if both:
-        raise InputError('%s is in owned and in not_owned; take it out of one of them' % ', '.join(both))
-    if not owned and not not_owned:
-        raise InputError('there is no virtual IP to look for; give at least one in owned or in not_owned')
-    return owned, not_owned
+def expectation(owned, not_owned, watched):
+    """The lists in canonical form, without repetitions, refused where they make no sense together."""
+    lists = [sorted(set(canonical(vip) for vip in vips)) for vips in (owned, not_owned, watched)]
+    together = sum(lists, [])
+    twice = sorted(set(vip for vip in together if together.count(vip) > 1))
+    if twice:
+        raise InputError('%s is in more than one of owned, not_owned and watched; leave it in one of them' % ', '.join(twice))
+    if not together:
+        raise InputError('there is no virtual IP to look for; give at least one in owned, not_owned or watched')
+    return lists
 
 
 def check_seconds(timeout, stable_for, sleep):
@@ -335,10 +342,11 @@ def is_held(address):
     return not set(address['flags']) & set(['tentative', 'dadfailed'])
 
 
-def compare(addresses, owned, not_owned):
+def compare(addresses, owned, not_owned, watched=()):
     """What one look shows of the virtual IPs."""
+    given = set(owned) | set(not_owned) | set(watched)
     holding = [dict((key, address[key]) for key in ('address', 'prefix', 'interface'))
-               for address in addresses if address['address'] in owned + not_owned and is_held(address)]
+               for address in addresses if address['address'] in given and is_held(address)]
     held = [one['address'] for one in holding]
     return {
         'addresses': addresses,
@@ -405,6 +413,7 @@ def main():
         argument_spec=dict(
             owned=dict(type='list', elements='str', default=[]),
             not_owned=dict(type='list', elements='str', default=[]),
+            watched=dict(type='list', elements='str', default=[]),
             timeout=dict(type='float', default=30),
             stable_for=dict(type='float', default=2),
             sleep=dict(type='float', default=0.2),
@@ -415,8 +424,8 @@ def main():
     seconds = dict((name, module.params[name]) for name in ('timeout', 'stable_for', 'sleep'))
     try:
         check_seconds(**seconds)
-        owned, not_owned = expectation(module.params['owned'], module.params['not_owned'])
-        result = wait(lambda: compare(_netlink.addresses(), owned, not_owned), monotonic, time.sleep, **seconds)
+        lists = expectation(*[module.params[name] for name in ('owned', 'not_owned', 'watched')])
+        result = wait(lambda: compare(_netlink.addresses(), *lists), monotonic, time.sleep, **seconds)
     except (InputError, _netlink.NetlinkError) as error:
         module.fail_json(msg=str(error))
 

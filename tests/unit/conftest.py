@@ -22,6 +22,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 def _package(name, path):
     module = types.ModuleType(name)
     module.__path__ = [path]
+    module.__file__ = os.path.join(path, '__init__.py')  # newer ansible-core looks for its own
     sys.modules[name] = module
     parent, dot, child = name.rpartition('.')
     if dot:

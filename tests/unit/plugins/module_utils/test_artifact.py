@@ -225,8 +225,8 @@ def test_good_stamp(tmpdir):
 
 
 @pytest.mark.parametrize('data', [
-    b'', b'{"files": [', b'[]', b'null', b'{}', b'{"files": {}}', b'{"files": ["/f"]}', b'{"files": [{"path": "/f"}]}', b'{"files": [{"link": "/f"}]}',
-    b'\xff\xfe',
+    b'', b'{"files": [', b'[]', b'null', b'{}', b'{"files": {}}', b'{"files": ["/f"]}',
+    b'{"files": [{"path": "/f"}]}', b'{"files": [{"link": "/f"}]}', b'\xff\xfe',
 ])
 def test_what_is_no_stamp_counts_as_none_and_says_why(tmpdir, data):
     path = write(tmpdir.join('s'), data)

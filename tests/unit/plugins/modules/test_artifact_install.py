@@ -59,7 +59,10 @@ VERSION_1 = [
     entry('usr'), entry('usr/sbin'), entry('usr/sbin/tiny', b'one'), entry('usr/sbin/old-helper', b'help', mode=0o700),
     entry('usr/sbin/alias', link='tiny'), entry('var'), entry('var/tiny', mode=0o700),
 ]
-VERSION_2 = [entry('usr'), entry('usr/sbin'), entry('usr/sbin/tiny', b'two', mode=0o4755), entry('usr/share'), entry('usr/share/note', b'n', mode=0o644)]
+VERSION_2 = [
+    entry('usr'), entry('usr/sbin'), entry('usr/sbin/tiny', b'two', mode=0o4755),
+    entry('usr/share'), entry('usr/share/note', b'n', mode=0o644),
+]
 
 
 class Host(object):
@@ -143,13 +146,13 @@ def test_first_installation(host):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason='only root can give files away')
 def test_files_belong_to_root(host):
-    members = [(member, content) for member, content in VERSION_1]
-    host.root.mkdir('usr')
-    os.chown(str(host.root.join('usr')), 4321, 4321)
-    host.install('1', members)
+    sbin = str(host.root.mkdir('usr').mkdir('sbin'))
+    os.chown(sbin, 4321, 4321)
+    os.chmod(sbin, 0o2755)  # new files get the group of such a directory
+    host.install('1', VERSION_1)
     owners = dict((name, (os.lstat(str(host.root.join(*name.split('/')))).st_uid, os.lstat(str(host.root.join(*name.split('/')))).st_gid))
-                  for name in ('usr', 'usr/sbin/tiny', 'usr/sbin/alias'))
-    assert owners == {'usr': (4321, 4321), 'usr/sbin/tiny': (0, 0), 'usr/sbin/alias': (0, 0)}
+                  for name in ('usr/sbin', 'usr/sbin/tiny', 'usr/sbin/alias'))
+    assert owners == {'usr/sbin': (4321, 4321), 'usr/sbin/tiny': (0, 0), 'usr/sbin/alias': (0, 0)}
 
 
 def test_second_run_changes_nothing(host):
@@ -253,7 +256,8 @@ def test_what_a_killed_run_left_is_removed(host):
     for name in ('.tiny.vipkit-0123abcd', '.other.vipkit-0123abcd', '.tiny.vipkit-mine'):
         sbin.join(name).write('x')
     host.install('1', VERSION_1)
-    assert sorted(path.basename for path in sbin.listdir() if path.basename.startswith('.')) == ['.other.vipkit-0123abcd', '.tiny.vipkit-mine']
+    hidden = sorted(path.basename for path in sbin.listdir() if path.basename.startswith('.'))
+    assert hidden == ['.other.vipkit-0123abcd', '.tiny.vipkit-mine']
 
 
 # What is refused leaves the host as it was
@@ -329,13 +333,12 @@ sys.path.insert(0, {unit!r})
 import conftest
 from ansible_collections.vipkit.ha.plugins.modules import artifact_install
 subprocess.check_call(['mount', '-t', 'tmpfs', '-o', {mount!r}, 'tmpfs', {place!r}])
-before = os.listdir({place!r})
 try:
     artifact_install.install({path!r}, {digest!r}, {stamp!r}, dict(program='tiny', version='2', fingerprint='f'), {root!r})
     message = None
 except artifact_install.ArtifactError as error:
     message = str(error)
-left = [os.path.join(d, n) for d, s, f in os.walk({root!r}) for n in s + f] + [os.path.join(d, n) for d, s, f in os.walk({place!r}) for n in s + f]
+left = [os.path.join(d, n) for top in ({root!r}, {place!r}) for d, s, f in os.walk(top) for n in s + f]
 print(json.dumps([message, sorted(set(left))]))
 """
 
@@ -359,7 +362,8 @@ def test_full_or_read_only_file_system(host, names, mount, reason):
     host.root.ensure('opt', dir=True)
     before = sorted(path for path in (str(host.root.join('opt')), str(place)) if path != str(host.tmpdir.join('lib')))
     path = host.artifact('2', [entry('first', b'1')] + [entry('opt/part{0}'.format(number), os.urandom(10000)) for number in range(10)])
-    script = FULL_DISK.format(unit=UNIT, mount=mount, place=str(place), path=path, digest=digest(path), stamp=str(host.stamp), root=str(host.root))
+    script = FULL_DISK.format(unit=UNIT, mount=mount, place=str(place), path=path, digest=digest(path), stamp=str(host.stamp),
+                              root=str(host.root))
     output = subprocess.check_output(['unshare', '-m', sys.executable, '-c', script], universal_newlines=True)
     message, left = json.loads(output)
     assert message.startswith('cannot write ') and reason in message and 'nothing has been replaced' in message

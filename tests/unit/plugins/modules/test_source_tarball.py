@@ -13,6 +13,7 @@ import resource
 import socket
 import stat
 import threading
+import time
 
 try:
     from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -200,7 +201,9 @@ def test_wrong_file_in_the_cache_stays_and_stops(server, cache, check_mode):
     ('silent', 'timed out'),
 ])
 def test_next_url_is_tried(server, cache, path, reason):
+    started = time.time()
     result = fetch(cache, [server.url + path, server.url + 'good'])
+    assert time.time() - started < 10
     assert result['source'] == server.url + 'good'
     assert [attempt['url'] for attempt in result['attempts']] == [server.url + path]
     assert reason in result['attempts'][0]['error']

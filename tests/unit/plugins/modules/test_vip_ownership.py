@@ -76,20 +76,20 @@ def test_not_a_virtual_ip(given):
 
 
 def test_expectation_is_canonical_and_without_repetitions():
-    assert vip_ownership.expectation(['2001:DB8::2', '192.0.2.10/24', '192.0.2.10'], ['2001:db8:0::1']) == (
-        ['192.0.2.10', '2001:db8::2'], ['2001:db8::1'])
+    assert vip_ownership.expectation(['2001:DB8::2', '192.0.2.10/24', '192.0.2.10'], ['2001:db8:0::1'], ['192.0.2.9']) == [
+        ['192.0.2.10', '2001:db8::2'], ['2001:db8::1'], ['192.0.2.9']]
 
 
 def test_virtual_ip_in_both_lists():
     with pytest.raises(vip_ownership.InputError) as error:
-        vip_ownership.expectation(['2001:DB8:0:0::1', '192.0.2.10'], ['192.0.2.11', '2001:db8::1/64'])
-    assert str(error.value) == '2001:db8::1 is in owned and in not_owned; take it out of one of them'
+        vip_ownership.expectation(['2001:DB8:0:0::1', '192.0.2.10'], ['192.0.2.11', '2001:db8::1/64'], [])
+    assert str(error.value) == '2001:db8::1 is in more than one of owned, not_owned and watched; leave it in one of them'
 
 
 def test_no_virtual_ip_at_all():
     with pytest.raises(vip_ownership.InputError) as error:
-        vip_ownership.expectation([], [])
-    assert 'give at least one in owned or in not_owned' in str(error.value)
+        vip_ownership.expectation([], [], [])
+    assert 'give at least one in owned, not_owned or watched' in str(error.value)
 
 
 @pytest.mark.parametrize('seconds', [(30, 2, 0.2), (2, 2, 0), (0, 2, 0.2), (0, 0, 0)])
@@ -130,6 +130,13 @@ def test_compare():
         'missing': ['192.0.2.12'],
         'unexpected': ['192.0.2.13'],
     }
+
+
+def test_watched_virtual_ip_is_reported_and_never_judged():
+    for addresses in ([], [on_host('192.0.2.10')]):
+        found = vip_ownership.compare(addresses, [], [], ['192.0.2.10'])
+        assert ([one['address'] for one in found['holding']], found['missing'], found['unexpected']) == (
+            [one['address'] for one in addresses], [], [])
 
 
 @pytest.mark.parametrize('flags', [['tentative'], ['dadfailed'], ['dadfailed', 'tentative', 'permanent']])
@@ -298,7 +305,7 @@ def test_module_on_a_mismatch(loopback, fail_on_mismatch):
 
 @pytest.mark.parametrize('arguments, text', [
     ({'owned': ['192.0.2.300']}, "'192.0.2.300' is not a virtual IP"),
-    ({'owned': ['192.0.2.10'], 'not_owned': ['192.0.2.10/24']}, '192.0.2.10 is in owned and in not_owned'),
+    ({'owned': ['192.0.2.10'], 'not_owned': ['192.0.2.10/24']}, '192.0.2.10 is in more than one of owned, not_owned and watched'),
     ({}, 'there is no virtual IP to look for'),
     ({'owned': ['192.0.2.10'], 'timeout': -1}, 'timeout is -1.0'),
     ({'owned': ['192.0.2.10'], 'timeout': 1}, 'stable_for (2 s) can never be reached within timeout (1 s)'),

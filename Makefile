@@ -1,0 +1,51 @@
+# Everything that the README's commands do. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+SUBNET ?= 192.168.100.0/24
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_ALLOW_BROKEN_CONDITIONALS := false
+
+.PHONY: help lab lab-down test lint unit sanity molecule archive setup setup-venv clean
+
+help:  ## Show the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup-venv:
+	@tools/venv
+
+setup:  ## Make .venv, and a Docker engine and the node image where they are missing
+	@tools/venv
+	@tools/engine
+	@tools/node-image
+
+lab: setup  ## Make the two-node lab in containers, deploy it, and show who owns what
+	@python tools/sources inventories/lab/group_vars/all/made-sources.yml
+	@python tools/lab up $(SUBNET)
+	ansible-playbook site.yml -i inventories/lab
+
+lab-down:  ## Remove the lab
+	@python tools/lab down
+	@rm -f inventories/lab/group_vars/all/made-sources.yml
+
+test: lint unit sanity archive molecule  ## Run every test
+
+lint: setup-venv  ## yamllint, ansible-lint and the changelog fragments
+	yamllint --strict .
+	ansible-lint --offline --strict
+	antsibull-changelog lint
+
+unit: setup-venv  ## Unit tests, those of host-side code under every Python found
+	tools/unit
+
+sanity: setup-venv  ## ansible-test sanity
+	tools/sanity
+
+archive: setup-venv  ## Build the collection's archive, install it, look what it holds
+	tools/archive
+
+molecule: setup-venv  ## The scenario `default`: two nodes, a client, real failures
+	molecule test
+
+clean: lab-down  ## Remove what the tools made: environment, images, state
+	-docker image rm vipkit-node:bookworm vipkit-base:bookworm
+	rm -rf .venv .state .ansible .cache

@@ -1,0 +1,101 @@
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Two deployed nodes and a client, looked at from outside of Ansible."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+import pytest
+import testinfra
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+NET = os.environ.get('VIPKIT_TEST_NET', '192.168.110')
+
+
+def wait_until(holds, timeout=30):
+    """Wait until a condition holds; the last value that it had tells whether it did."""
+    end = time.monotonic() + timeout
+    while True:
+        value = holds()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(0.1)
+
+
+class Cluster:
+    """The nodes, the client, and who holds what."""
+
+    vips = {f'{NET}.100': 'node128', f'{NET}.101': 'node129'}
+    instances = {'vrrp_instance_1': f'{NET}.100', 'vrrp_instance_2': f'{NET}.101'}
+
+    def __init__(self):
+        self.nodes = {name: testinfra.get_host(f'docker://{name}') for name in ('node128', 'node129')}
+        self.client = testinfra.get_host('docker://client')
+
+    def vip_of(self, node):
+        """The virtual IP whose planned owner a node is."""
+        return next(vip for vip, owner in self.vips.items() if owner == node)
+
+    def peer_of(self, node):
+        """The other node."""
+        return next(name for name in self.nodes if name != node)
+
+    def holders(self, vip):
+        """Nodes that have an address on an interface, as `ip` sees it."""
+        return [name for name, host in self.nodes.items()
+                if re.search(rf'inet {re.escape(vip)}/', host.run('ip -o -4 address show').stdout)]
+
+    def ownership(self):
+        """Holders of each virtual IP."""
+        return {vip: self.holders(vip) for vip in self.vips}
+
+    def planned(self):
+        """What the plan says of the same."""
+        return {vip: [owner] for vip, owner in self.vips.items()}
+
+    def page(self, vip):
+        """What the client gets through a virtual IP."""
+        return self.client.run(f'curl --silent --max-time 2 http://{vip}/').stdout.strip()
+
+    def becomes(self, ownership, timeout=30):
+        """Wait until the virtual IPs are held like this, and tell how they are."""
+        wait_until(lambda: self.ownership() == ownership, timeout)
+        return self.ownership()
+
+    def docker(self, *arguments):
+        """A command of the Docker client, on this machine."""
+        return subprocess.run(['docker', *arguments], check=True, capture_output=True, text=True).stdout
+
+    def play(self, playbook, *arguments):
+        """Run a playbook of the collection against these hosts; gives exit code and output."""
+        env = {**os.environ, 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'), 'ANSIBLE_NOCOLOR': '1', 'ANSIBLE_FORCE_COLOR': '0',
+               'ANSIBLE_COLLECTIONS_PATH': str(ROOT / '.collections'), 'VIPKIT_TEST_NET': NET}
+        done = subprocess.run(['ansible-playbook', str(ROOT / playbook), '-i', os.environ['MOLECULE_INVENTORY_FILE'], *arguments],
+                              cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope='session', name='cluster')
+def the_cluster():
+    """The cluster of this scenario."""
+    return Cluster()
+
+
+@pytest.fixture(autouse=True)
+def settled(cluster):
+    """Every test starts from the planned state, and leaves it."""
+    assert cluster.becomes(cluster.planned()) == cluster.planned(), 'not in the planned state before the test'
+    yield
+    assert cluster.becomes(cluster.planned()) == cluster.planned(), 'not back in the planned state after the test'
+
+
+@pytest.fixture(name='node', params=['node128', 'node129'])
+def each_node(request, cluster):
+    """A node by name, one after the other."""
+    assert request.param in cluster.nodes
+    return request.param

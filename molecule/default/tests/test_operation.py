@@ -1,0 +1,132 @@
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The playbooks on a running cluster: what they change, what they refuse, what they prove."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+NOTHING = r'changed=0 +unreachable=0 +failed=0'
+
+
+def recap(output, node):
+    """The line of the play's recap for a node."""
+    return re.search(rf'^{node} +: (.*)$', output[output.index('PLAY RECAP'):], re.M).group(1)
+
+
+def variables(**values):
+    """Extra variables for a play."""
+    return ['--extra-vars', json.dumps(values)]
+
+
+def test_site_changes_nothing_and_shows_who_owns_what(cluster):
+    code, output = cluster.play('site.yml')
+    assert code == 0
+    for node in cluster.nodes:
+        assert re.search(NOTHING, recap(output, node))
+    for vip, owner in cluster.vips.items():
+        assert re.search(rf'{vip} +{owner} +{owner} +200 {owner}', output)
+
+
+def test_check_mode_predicts_no_change_after_a_real_run(cluster):
+    code, output = cluster.play('site.yml', '--check', '--diff')
+    assert code == 0, output
+    for node in cluster.nodes:
+        assert re.search(NOTHING, recap(output, node)), output
+
+
+def test_limit_proves_the_whole_cluster(cluster):
+    code, output = cluster.play('site.yml', '--limit', 'node129,witnesses')
+    assert code == 0, output
+    assert re.search(r'\.100 +node128 +node128 ', output)
+
+
+def test_changed_configuration_is_reloaded_without_a_restart(cluster):
+    pids = {node: host.check_output('systemctl show --property=MainPID keepalived') for node, host in cluster.nodes.items()}
+    try:
+        code, output = cluster.play('site.yml', *variables(keepalived_global_defs={'vrrp_garp_master_repeat': 3}))
+        assert code == 0, output
+        for node, host in cluster.nodes.items():
+            assert 'vrrp_garp_master_repeat 3' in host.file('/etc/keepalived/keepalived.conf').content_string
+            assert host.check_output('systemctl show --property=MainPID keepalived') == pids[node]
+            assert re.search(r'changed=2 ', recap(output, node)), 'the file and the reload'
+    finally:
+        code, output = cluster.play('site.yml')
+    assert code == 0, output
+
+
+def test_refused_configuration_leaves_the_live_one(cluster):
+    before = {node: host.file('/etc/keepalived/keepalived.conf').content_string for node, host in cluster.nodes.items()}
+    code, output = cluster.play('site.yml', *variables(keepalived_global_defs={'raw': 'vrrp_version seven'}))
+    assert code != 0
+    assert 'could not be written and is as it was; keepalived -t (exit code' in ' '.join(output.split())
+    for node, host in cluster.nodes.items():
+        assert host.file('/etc/keepalived/keepalived.conf').content_string == before[node]
+
+
+def test_refused_nginx_configuration_leaves_the_live_one(cluster):
+    before = cluster.nodes['node128'].file('/usr/local/nginx/nginx.conf').content_string
+    code, output = cluster.play('site.yml', *variables(nginx_worker_connections='many'))
+    assert code != 0
+    assert 'invalid number "many"' in output
+    assert cluster.nodes['node128'].file('/usr/local/nginx/nginx.conf').content_string == before
+    assert cluster.nodes['node128'].file('/usr/local/nginx/nginx.pid').size > 0
+
+
+def test_password_never_shows(cluster):
+    cluster.nodes['node128'].check_output('sed -i s/nanfei/other/ /etc/keepalived/keepalived.conf')
+    code, output = cluster.play('site.yml', '-vvv', '--diff')
+    assert code == 0
+    assert re.search(r'changed=2 ', recap(output, 'node128'))
+    assert 'nanfei' not in output
+
+
+def test_two_owners_are_named(cluster):
+    vip = cluster.vip_of('node128')
+    cluster.nodes['node129'].check_output(f'ip address add {vip}/32 dev lo')
+    try:
+        code, output = cluster.play('playbooks/verify.yml', *variables(keepalived_verify_timeout=3))
+    finally:
+        cluster.nodes['node129'].check_output(f'ip address del {vip}/32 dev lo')
+    assert code != 0
+    assert f'{vip} (vrrp_instance_1): expected on node128, 2 hosts hold it (node128, node129): split brain' in ' '.join(output.split())
+
+
+def test_no_owner_is_named(cluster):
+    for host in cluster.nodes.values():
+        host.check_output('systemctl stop keepalived')
+    try:
+        code, output = cluster.play('playbooks/verify.yml', *variables(keepalived_verify_timeout=3))
+    finally:
+        for host in cluster.nodes.values():
+            host.check_output('systemctl start keepalived')
+    assert code != 0
+    for vip, owner in cluster.vips.items():
+        assert re.search(rf'{re.escape(vip)} \(vrrp_instance_\d\): expected on {owner}, no host holds it', ' '.join(output.split()))
+
+
+def test_wrong_owner_is_named(cluster):
+    vip = cluster.vip_of('node128')
+    cluster.nodes['node128'].check_output('systemctl stop nginx')
+    try:
+        cluster.becomes({each: ['node129'] for each in cluster.vips})
+        code, output = cluster.play('playbooks/verify.yml', *variables(keepalived_verify_timeout=3))
+    finally:
+        cluster.nodes['node128'].check_output('systemctl start nginx')
+    assert code != 0
+    assert f'{vip} (vrrp_instance_1): expected on node128, node129 holds it' in ' '.join(output.split())
+
+
+@pytest.mark.parametrize('binary, program', [('/usr/local/sbin/keepalived', 'keepalived'), ('/usr/local/nginx/nginx', 'nginx')])
+def test_overwritten_binary_is_put_back(cluster, binary, program):
+    host = cluster.nodes['node129']
+    before = host.file(binary).sha256sum
+    host.check_output(f'cp /bin/true {binary}.planted && mv {binary}.planted {binary}')
+    code, output = cluster.play('site.yml')
+    assert code == 0, output
+    assert host.file(binary).sha256sum == before
+    assert re.search(r'changed=0 ', recap(output, 'node128'))
+    assert f'Restart {program}' in output

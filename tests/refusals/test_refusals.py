@@ -1,0 +1,69 @@
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Bad input stops the real playbook with one clear sentence, before any host is changed."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+INVENTORY = pathlib.Path(__file__).with_name('hosts.yml')
+INSTANCES = yaml.safe_load(INVENTORY.read_text())['loadbalancers']['vars']['keepalived_vrrp_instances']
+
+
+def instances(**values):
+    """The instances of the inventory, the first one changed; None takes a key away."""
+    changed = copy.deepcopy(INSTANCES)
+    changed[0].update(values)
+    changed[0] = {key: value for key, value in changed[0].items() if value is not None}
+    return {'keepalived_vrrp_instances': changed}
+
+
+def deploy(variables, *arguments):
+    """Exit code and output, as one line, of playbooks/site.yml."""
+    command = [str(pathlib.Path(sys.executable).with_name('ansible-playbook')), 'site.yml', '-i', str(INVENTORY),
+               '--extra-vars', json.dumps({'ansible_become': False, **variables}), *arguments]
+    env = {**os.environ, 'ANSIBLE_NOCOLOR': '1', 'ANSIBLE_FORCE_COLOR': '0', 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg')}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    return done.returncode, ' '.join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize('variables, sentence', [
+    pytest.param(instances(virtual_ipaddress=['203.0.113.77/24'], interface=None),
+                 r'one: 203\.0\.113\.77 on node1 is in no network of an interface there \(.*\): correct the address or say which with '
+                 r"'interface'\.", id='VIP outside every network'),
+    pytest.param(instances(virtual_router_id=0), r'one: virtual_router_id is 0; it has to be from 1 to 255', id='virtual_router_id 0'),
+    pytest.param(instances(virtual_router_id=256), r'one: virtual_router_id is 256; it has to be from 1 to 255', id='virtual_router_id 256'),
+    pytest.param(instances(virtual_router_id=101), r'two: virtual router id 101 is already that of one; give each its own\.',
+                 id='virtual_router_id twice'),
+    pytest.param(instances(nodes=['node1', 'node3']), r"one: node 'node3' is not in the inventory; correct the name or add the host\.",
+                 id='unknown node'),
+    pytest.param({'keepalived_auth_pass': 'ninechars'}, r'auth_pass has 9 characters; VRRP carries 8 .*: shorten it\.', id='long auth_pass'),
+    pytest.param({'keepalived_version': '2.0.8'}, r'There is no sha256 for keepalived 2\.0\.8: the catalogue knows 2\.0\.7, .*'
+                 r'Set keepalived_sha256 to the checksum of keepalived-2\.0\.8\.tar\.gz', id='no checksum of keepalived'),
+    pytest.param({'nginx_version': '1.9.10'}, r'There is no sha256 for nginx 1\.9\.10: .* Set nginx_sha256 to the checksum',
+                 id='no checksum of nginx'),
+])
+def test_bad_input_is_refused_before_any_host_is_changed(variables, sentence):
+    code, output = deploy(variables)
+    assert code != 0
+    assert re.search(sentence, output), output
+    recap = output[output.index('PLAY RECAP'):]
+    assert recap.count('changed=0') == 2
+    assert 'PLAY [Deploy]' not in output
+
+
+def test_the_inventory_itself_is_sound():
+    code, output = deploy({}, '--tags', 'never-any')
+    assert code == 0, output
+    _code, output = deploy({'ansible_facts': {}}, '--check')
+    assert 'PLAY [Deploy]' in output, 'with good input the validation lets the deploy begin'
