@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts of this folder.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

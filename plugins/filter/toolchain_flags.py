@@ -18,9 +18,9 @@ options:
     description:
       - The rules. Each has RV(_value) in its key C(cflags) and any of these conditions.
       - C(version), the program's version, such as V(<1.15.0).
-      - C(compiler) and C(libc), each a dictionary of name to version, such as V({gcc\: '>=8'}).
-      - C(macros), a dictionary of probed macro to the version in its value, such as V({openssl\: '>=3.0'}).
-      - C(contains), a dictionary of probed text to whether it was found, such as V({crypt_current_salt\: false}).
+      - "C(compiler) and C(libc), each a dictionary of name to version, such as V({gcc: '>=8'})."
+      - "C(macros), a dictionary of probed macro to the version in its value, such as V({openssl: '>=3.0'})."
+      - "C(contains), a dictionary of probed text to whether it was found, such as V({crypt_current_salt: false})."
     type: list
     elements: dict
     required: true

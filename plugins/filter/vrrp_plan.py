@@ -258,6 +258,8 @@ class _Planner:
             if vip.version == 4 and any(entries and entries[0].ip == vip for entries in addresses.values()):
                 self.find(instance, f"{vip} is {node['name']}'s own address; a virtual IP has to be one that no host has")
         chosen = node.get('interface', instance.get('interface'))
+        if chosen and addresses and chosen not in addresses:
+            self.find(instance, f"{node['name']} has no interface '{chosen}'; it has {', '.join(addresses)}")
         if chosen or not addresses or not vips:
             return chosen
         chosen, why = _interface(vips, addresses, self.own_vips)

@@ -1,7 +1,7 @@
 # -*- coding: utf-8 -*-
 # Copyright: vipkit.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a role takes stands in its defaults, its argument specs and its README; what it uses stands in the role. Here they are held together."""
+"""What a role takes stands in its defaults, its argument specs and its README; what it uses stands in the role. They have to agree."""
 
 from __future__ import annotations
 

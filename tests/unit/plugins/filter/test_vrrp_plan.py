@@ -68,10 +68,10 @@ def test_short_form_gives_the_mirrored_pair():
 
 
 def test_explicit_form_of_a_host_wins():
-    plan = plan_of(changed(0, nodes=[{'name': 'a', 'priority': 30, 'interface': 'bond0'}, {'name': 'b', 'state': 'BACKUP', 'priority': '200'}]))
+    plan = plan_of(changed(0, nodes=[{'name': 'a', 'priority': 30, 'interface': 'lo'}, {'name': 'b', 'state': 'BACKUP', 'priority': '200'}]))
     assert plan['findings'] == []
     assert plan['vips'][0]['owner'] == 'b'
-    assert (instance_on(plan, 'a', 'one')['priority'], instance_on(plan, 'a', 'one')['interface']) == (30, 'bond0')
+    assert (instance_on(plan, 'a', 'one')['priority'], instance_on(plan, 'a', 'one')['interface']) == (30, 'lo')
     assert (instance_on(plan, 'b', 'one')['priority'], instance_on(plan, 'b', 'one')['state']) == (200, 'BACKUP')
 
 
@@ -157,6 +157,7 @@ def test_global_defs_are_every_hosts_with_its_own_router_id():
      "one: it tracks the script 'gone', which is not defined; defined: web."),
     (changed(0, virtual_ipaddress=['198.51.100.1/24']), {},
      "one: 198.51.100.1 on a is in no network of an interface there (eth0 192.0.2.1/24): correct the address or say which with 'interface'."),
+    (changed(0, interface='ens33'), {}, "one: a has no interface 'ens33'; it has lo, eth0."),
     (changed(0, virtual_ipaddress=['192.0.2.2/24']), {},
      "one: 192.0.2.2 is b's own address; a virtual IP has to be one that no host has."),
     (INSTANCES, {'auth_pass': 'ninechars'},
