@@ -76,6 +76,8 @@ def _scalar(where, kind, value):
         if any(sign.isspace() or sign in '!#"' for sign in text):
             _fail(where, f'{text!r} cannot be written: it has to be one word without blanks, quotes, ! and #')
         return text
+    if kind == 'truth':
+        return str(_is_true(where, value)).lower()
     name, low, high = kind
     try:
         given = int(str(value)) if name == 'integer' else float(value)
@@ -88,7 +90,7 @@ def _scalar(where, kind, value):
 
 def _is_true(where, value):
     if not isinstance(value, bool):
-        _fail(where, f'{value!r} is neither true nor false; the keyword takes no value')
+        _fail(where, f'{value!r} is neither true nor false')
     return value
 
 

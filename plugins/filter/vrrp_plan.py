@@ -228,9 +228,12 @@ class _Planner:
     def check_nodes(self, instance, nodes, priorities):
         names = [node.get('name') for node in nodes]
         if not nodes:
-            self.find(instance, "'nodes' is empty; name the hosts that serve it, the preferred one first")
+            self.find(instance, "'nodes' is empty; name the hosts that serve it, the preferred one first, or set keepalived_nodes for all instances")
         for name in sorted({str(name) for name in names if names.count(name) > 1}):
             self.find(instance, f"node '{name}' is named more than once; name it once")
+        for node in nodes:
+            if 'authentication' in node:
+                self.find(instance, f"authentication of '{node['name']}' alone cannot work; give it to the instance")
         for name in names:
             if name not in self.hostvars:
                 self.find(instance, f"node '{name}' is not in the inventory; correct the name or add the host")
@@ -239,6 +242,12 @@ class _Planner:
                 self.find(instance, f"priority of '{name}' has to be from 1 to 255 (RFC 5798 section 5.2.4)")
         if len(set(priorities.values())) < len(priorities):
             self.find(instance, f"its nodes do not all have a priority of their own ({', '.join(map(str, priorities.values()))}); make them differ")
+
+    def check_urls(self, scripts):
+        for script in scripts:
+            check = script.get('check') or {}
+            if check.get('kind') == 'http' and not str(check.get('url', '')).startswith('http://'):
+                self.find(script, f"url '{check.get('url')}' has to begin with http://, since the check script speaks no TLS")
 
     def check_scripts(self, instance):
         known = [script.get('name') for script in self.scripts]
@@ -271,6 +280,8 @@ class _Planner:
         """One instance into the plan of each of its nodes."""
         ranked = sorted(nodes, key=lambda node: -(priorities[node['name']] or 0))
         nopreempt = any(node.get('nopreempt', instance.get('nopreempt')) for node in nodes)
+        # keepalived takes 'state MASTER' for a wish to preempt at once
+        waits = nopreempt or any(node.get('preempt_delay', instance.get('preempt_delay')) for node in nodes)
         owner = None if nopreempt or not ranked else ranked[0]['name']
         for vip in map(_address, instance.get('virtual_ipaddress') or []):
             self.vips.append({'address': str(vip), 'instance': instance.get('name'), 'owner': owner,
@@ -279,23 +290,32 @@ class _Planner:
         for node in nodes:
             name = node['name']
             own = {key: value for key, value in node.items() if key not in _OURS}
-            is_first = node is ranked[0] and not nopreempt
+            is_first = node is ranked[0] and not waits
             block = {
                 'name': instance.get('name'),
                 'state': 'MASTER' if is_first else 'BACKUP',
                 'advert_int': 1,
-                **({'authentication': {'auth_type': 'PASS'}} if self.auth_pass else {}),
                 'track_script': [script['name'] for script in self.scripts],
                 **shared, **own,
                 'priority': priorities[name],
                 'interface': self.interface_on(instance, node, self.addresses_of(name)),
             }
-            if block.get('authentication'):
-                block['authentication'] = {key: value for key, value in block['authentication'].items() if key != 'auth_pass'}
+            if waits and block['state'] == 'MASTER':
+                self.find(instance, f"state MASTER of '{name}' does not go with nopreempt and preempt_delay; leave state out")
+            block.pop('authentication', None)
+            if self.authenticates(instance, block):
+                block['authentication'] = {'auth_type': 'PASS', **(instance.get('authentication') or {})}
+                block['authentication'].pop('auth_pass', None)
             host = self.hosts.setdefault(name, {'instances': [], 'owned': [], 'not_owned': [], 'watched': []})
             host['instances'].append(block)
             held = 'watched' if owner is None else 'owned' if name == owner else 'not_owned'
             host[held] += [str(vip) for vip in map(_address, instance.get('virtual_ipaddress') or [])]
+
+    def authenticates(self, instance, block):
+        """Whether an instance has a password: VRRP version 3, and so IPv6, has none (RFC 5798 section 9)."""
+        version = _integer(block.get('version', self.global_defs.get('vrrp_version', 2)))
+        is_ipv6 = any(vip.version == 6 for vip in map(_address, instance.get('virtual_ipaddress') or []) if vip)
+        return bool((self.auth_pass or instance.get('authentication')) and version != 3 and not is_ipv6)
 
     def plan(self):
         blocks = {'global_defs': self.global_defs, 'vrrp_script': self.scripts}
@@ -323,6 +343,7 @@ def vrrp_plan(instances, nodes=None, hostvars=None, scripts=None, scripts_dir=''
     planner = _Planner(hostvars or {}, blocks, global_defs or {}, auth_pass)
     planner.check_identity(instances)
     planner.check_passwords(instances)
+    planner.check_urls(scripts or [])
     for place, instance in enumerate(instances):
         own_nodes = _nodes(instance, place, list(nodes or []))
         priorities = _own_priorities(instance, own_nodes, int(priority))

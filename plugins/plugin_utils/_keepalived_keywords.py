@@ -6,7 +6,7 @@
 A block is a table of keyword to kind; its order is the order of rendering, which keepalived cares about:
 ``interface`` stands before the addresses that go onto it, and scripts stand before the instances that track them.
 
-Kinds: ``word`` one token, ``words`` one or more, ``quoted`` text in double quotes, ``flag`` a keyword without a value, ``integer`` and ``number``
+Kinds: ``word`` one token, ``words`` one or more, ``quoted`` text in double quotes, ``flag`` a keyword without a value, ``truth`` one with true or false, ``integer`` and ``number``
 with their range, ``lines`` a block with one entry a line, or a table: a block of its own.
 """
 
@@ -38,8 +38,8 @@ GLOBAL_DEFS = {
     'vrrp_garp_master_refresh_repeat': integer(0, 86400),
     'vrrp_garp_lower_prio_delay': integer(0, 86400),
     'vrrp_garp_lower_prio_repeat': integer(0, 86400),
-    'vrrp_lower_prio_no_advert': 'word',
-    'vrrp_higher_prio_send_advert': 'word',
+    'vrrp_lower_prio_no_advert': 'truth',
+    'vrrp_higher_prio_send_advert': 'truth',
     'vrrp_skip_check_adv_addr': 'flag',
     'vrrp_check_unicast_src': 'flag',
     'vrrp_strict': 'flag',
@@ -89,7 +89,6 @@ VRRP_INSTANCE = {
     'virtual_rules': 'lines',
     'track_interface': 'lines',
     'track_script': 'lines',
-    'track_file': 'lines',
     'promote_secondaries': 'flag',
     'accept': 'flag',
     'no_accept': 'flag',
@@ -101,14 +100,13 @@ VRRP_INSTANCE = {
     'garp_master_refresh_repeat': integer(0, 86400),
     'garp_lower_prio_delay': integer(0, 86400),
     'garp_lower_prio_repeat': integer(0, 86400),
-    'lower_prio_no_advert': 'word',
-    'higher_prio_send_advert': 'word',
+    'lower_prio_no_advert': 'truth',
+    'higher_prio_send_advert': 'truth',
     'notify_master': 'quoted',
     'notify_backup': 'quoted',
     'notify_fault': 'quoted',
     'notify_stop': 'quoted',
     'notify': 'quoted',
-    'smtp_alert': 'flag',
 }
 
 # Name of a block to its table and whether each of its kind has a name of its own.

@@ -28,6 +28,7 @@ KINDS = {
     'words': ('str', None),
     'quoted': ('str', None),
     'flag': ('bool', None),
+    'truth': ('bool', None),
     'lines': ('list', 'str'),
     'integer': ('int', None),
     'number': ('float', None),

@@ -63,6 +63,11 @@ def test_dead_node_leaves_both_vips_to_the_other_and_returns_after_boot(cluster,
         assert {cluster.page(vip) for vip in cluster.vips} == {peer}
     finally:
         cluster.docker('start', node)
-    # nothing but systemd brings it back
+        # Docker mounts /proc/sys read-only, so what systemd does with it at the boot of a real host is done here
+        cluster.nodes[node].check_output('systemctl is-system-running --wait')
+        cluster.nodes[node].check_output('mount -o remount,rw,bind /proc/sys')
+        cluster.nodes[node].check_output('/lib/systemd/systemd-sysctl 50-vipkit-nonlocal-bind.conf')
+    assert cluster.nodes[node].sysctl('net.ipv4.ip_nonlocal_bind') == 1
+    # nothing but systemd brings keepalived back
     assert cluster.becomes(cluster.planned(), 60) == cluster.planned()
     assert cluster.page(cluster.vip_of(node)) == node

@@ -79,6 +79,8 @@ def test_the_seeds_cluster_gives_the_seeds_configuration(node):
 @pytest.mark.parametrize('keyword, value, expected', [
     ('nopreempt', True, ['nopreempt']),
     ('nopreempt', False, []),
+    ('lower_prio_no_advert', True, ['lower_prio_no_advert true']),
+    ('higher_prio_send_advert', False, ['higher_prio_send_advert false']),
     ('unicast_peer', ['192.0.2.1', '192.0.2.2'], ['unicast_peer {', '    192.0.2.1', '    192.0.2.2', '}']),
     ('unicast_peer', [], []),
     ('advert_int', 0.1, ['advert_int 0.1']),

@@ -122,6 +122,27 @@ def test_no_password_is_in_the_plan():
     assert instance_on(plan, 'a', 'two')['authentication'] == {'auth_type': 'PASS'}
 
 
+@pytest.mark.parametrize('values, arguments', [
+    ({'version': 3}, {}), ({'virtual_ipaddress': ['2001:db8::1/64'], 'interface': 'eth0'}, {}), ({}, {'global_defs': {'vrrp_version': 3}}),
+])
+def test_version_3_has_no_authentication(values, arguments):
+    plan = plan_of(changed(0, **values), auth_pass='secret', **arguments)
+    assert plan['findings'] == []
+    assert 'authentication' not in instance_on(plan, 'a', 'one')
+
+
+def test_a_password_alone_means_the_type_pass():
+    plan = plan_of(changed(0, authentication={'auth_pass': 'own'}))
+    assert instance_on(plan, 'a', 'one')['authentication'] == {'auth_type': 'PASS'}
+    assert 'authentication' not in instance_on(plan, 'a', 'two')
+
+
+def test_preempt_delay_makes_every_node_a_backup_but_keeps_the_owner():
+    plan = plan_of(changed(0, preempt_delay=5))
+    assert {instance_on(plan, node, 'one')['state'] for node in 'ab'} == {'BACKUP'}
+    assert plan['vips'][0]['owner'] == 'a'
+
+
 def test_without_a_password_there_is_no_authentication():
     assert 'authentication' not in instance_on(plan_of(INSTANCES), 'a', 'one')
 
@@ -149,7 +170,7 @@ def test_global_defs_are_every_hosts_with_its_own_router_id():
     (changed(1, virtual_ipaddress=['192.0.2.300/24']), {}, "two: '192.0.2.300/24' is no IP address; write it as 192.0.2.10/24."),
     (changed(0, nodes=['a', 'b', 'z']), {}, "one: node 'z' is not in the inventory; correct the name or add the host."),
     (changed(0, nodes=['a', 'a']), {}, "one: node 'a' is named more than once; name it once."),
-    (changed(0, nodes=None), {}, "one: 'nodes' is empty; name the hosts that serve it, the preferred one first."),
+    (changed(0, nodes=None), {}, "one: 'nodes' is empty; name the hosts that serve it, the preferred one first, or set keepalived_nodes for all instances."),
     (changed(0, priority=100), {}, 'one: its nodes do not all have a priority of their own (100, 100); make them differ.'),
     (changed(0, nodes=[{'name': 'a', 'priority': 256}, 'b']), {},
      "one: priority of 'a' has to be from 1 to 255 (RFC 5798 section 5.2.4)."),
@@ -157,6 +178,12 @@ def test_global_defs_are_every_hosts_with_its_own_router_id():
      "one: it tracks the script 'gone', which is not defined; defined: web."),
     (changed(0, virtual_ipaddress=['198.51.100.1/24']), {},
      "one: 198.51.100.1 on a is in no network of an interface there (eth0 192.0.2.1/24): correct the address or say which with 'interface'."),
+    (changed(0, nopreempt=True, state='MASTER'), {},
+     "one: state MASTER of 'a' does not go with nopreempt and preempt_delay; leave state out."),
+    (changed(0, nodes=[{'name': 'a', 'authentication': {'auth_pass': 'x'}}, 'b']), {},
+     "one: authentication of 'a' alone cannot work; give it to the instance."),
+    (INSTANCES, {'scripts': [{'name': 'web', 'check': {'kind': 'http', 'url': 'https://127.0.0.1/'}}]},
+     "web: url 'https://127.0.0.1/' has to begin with http://, since the check script speaks no TLS."),
     (changed(0, interface='ens33'), {}, "one: a has no interface 'ens33'; it has lo, eth0."),
     (changed(0, virtual_ipaddress=['192.0.2.2/24']), {},
      "one: 192.0.2.2 is b's own address; a virtual IP has to be one that no host has."),
