@@ -20,9 +20,15 @@ def conf_instance(host, name):
     return [line.strip() for line in block.group(1).splitlines()]
 
 
+def home(host):
+    """Directory of the installed keepalived, which has its version in its name."""
+    version = re.search(r'v([\d.]+)', host.run('/usr/local/sbin/keepalived --version').stderr).group(1)
+    return f'/apps/keepalived/keepalived-{version}'
+
+
 def log_file(host):
     """Path of keepalived's log."""
-    return host.run('ls /apps/keepalived/keepalived-*/logs/keepalived.log').stdout.strip()
+    return f'{home(host)}/logs/keepalived.log'
 
 
 @pytest.mark.parametrize('name, router_id, vip, master', [
@@ -92,7 +98,7 @@ def test_log_goes_on_after_rotation(cluster, node):
 
 def test_check_results_are_logged_and_rotated(cluster, node):
     host = cluster.nodes[node]
-    log = host.run('ls /apps/keepalived/keepalived-*/scripts/log').stdout.strip()
+    log = f'{home(host)}/scripts/log'
     host.check_output('logrotate --force /etc/logrotate.d/keepalived-checks')
     assert wait_until(lambda: re.search(r'^\S+T\S+ 0$', host.file(log).content_string, re.M), 5)
     assert host.file(log).user == 'keepalived_script'
@@ -100,7 +106,7 @@ def test_check_results_are_logged_and_rotated(cluster, node):
 
 def test_check_script_is_one_that_keepalived_accepts(cluster, node):
     host = cluster.nodes[node]
-    path = host.run('ls /apps/keepalived/keepalived-*/scripts/check_nginx').stdout.strip()
+    path = f'{home(host)}/scripts/check_nginx'
     script = host.file(path)
     assert (script.user, script.mode) == ('root', 0o755)
     assert host.run(f'runuser -u keepalived_script -- {path}').rc == 0
