@@ -199,7 +199,8 @@ class _Planner:
             claim('name', instance.get('name'), instance)
             router_id = _integer(instance.get('virtual_router_id'))
             if router_id is None or not 1 <= router_id <= 255:
-                self.find(instance, f"virtual_router_id is {instance.get('virtual_router_id')}; it has to be from 1 to 255 (RFC 5798 section 5.2.3)")
+                self.find(instance, f"virtual_router_id is {instance.get('virtual_router_id')}; "
+                                    'it has to be from 1 to 255 (RFC 5798 section 5.2.3)')
             else:
                 claim('virtual_router_id', router_id, instance)
             if not instance.get('virtual_ipaddress'):
@@ -228,7 +229,8 @@ class _Planner:
     def check_nodes(self, instance, nodes, priorities):
         names = [node.get('name') for node in nodes]
         if not nodes:
-            self.find(instance, "'nodes' is empty; name the hosts that serve it, the preferred one first, or set keepalived_nodes for all instances")
+            self.find(instance, "'nodes' is empty; name the hosts that serve it, the preferred one first, or set keepalived_nodes "
+                                'for all instances')
         for name in sorted({str(name) for name in names if names.count(name) > 1}):
             self.find(instance, f"node '{name}' is named more than once; name it once")
         for node in nodes:
@@ -241,7 +243,8 @@ class _Planner:
             if priority is None or not 1 <= priority <= 255:
                 self.find(instance, f"priority of '{name}' has to be from 1 to 255 (RFC 5798 section 5.2.4)")
         if len(set(priorities.values())) < len(priorities):
-            self.find(instance, f"its nodes do not all have a priority of their own ({', '.join(map(str, priorities.values()))}); make them differ")
+            self.find(instance, 'its nodes do not all have a priority of their own '
+                                f"({', '.join(map(str, priorities.values()))}); make them differ")
 
     def check_urls(self, scripts):
         for script in scripts:

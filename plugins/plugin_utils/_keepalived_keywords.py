@@ -6,8 +6,9 @@
 A block is a table of keyword to kind; its order is the order of rendering, which keepalived cares about:
 ``interface`` stands before the addresses that go onto it, and scripts stand before the instances that track them.
 
-Kinds: ``word`` one token, ``words`` one or more, ``quoted`` text in double quotes, ``flag`` a keyword without a value, ``truth`` one with true or false, ``integer`` and ``number``
-with their range, ``lines`` a block with one entry a line, or a table: a block of its own.
+Kinds: ``word`` one token, ``words`` one or more, ``quoted`` text in double quotes, ``flag`` a keyword without a value,
+``truth`` one with true or false, ``integer`` and ``number`` with their range, ``lines`` a block with one entry a line, or a
+table: a block of its own.
 """
 
 from __future__ import annotations
