@@ -21,7 +21,8 @@ setup:  ## Make .venv, and a Docker engine and the node image where they are mis
 lab: setup  ## Make the two-node lab in containers, deploy it, and show who owns what
 	@python tools/sources inventories/lab/group_vars/all/made-sources.yml
 	@python tools/lab up $(SUBNET)
-	ansible-playbook site.yml -i inventories/lab
+	@set -o pipefail; ansible-playbook site.yml -i inventories/lab | tee .state/lab.log
+	@printf '\n'; sed -n '/- VIP  /,/^$$/s/^ *- //p' .state/lab.log
 
 lab-down:  ## Remove the lab
 	@python tools/lab down
