@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import pytest
 from conftest import wait_until
 
 
@@ -12,26 +13,15 @@ def all_on(cluster, node):
     return {vip: [node] for vip in cluster.vips}
 
 
-def test_stopped_nginx_moves_its_vip_and_a_started_one_brings_it_back(cluster, node):
+@pytest.mark.parametrize('service', ['nginx', 'keepalived'])
+def test_stopped_service_moves_its_vip_and_a_started_one_brings_it_back(cluster, node, service):
     peer = cluster.peer_of(node)
-    cluster.nodes[node].check_output('systemctl stop nginx')
+    cluster.nodes[node].check_output(f'systemctl stop {service}')
     try:
         assert cluster.becomes(all_on(cluster, peer)) == all_on(cluster, peer)
         assert cluster.page(cluster.vip_of(node)) == peer
     finally:
-        cluster.nodes[node].check_output('systemctl start nginx')
-    assert cluster.becomes(cluster.planned()) == cluster.planned()
-    assert cluster.page(cluster.vip_of(node)) == node
-
-
-def test_stopped_keepalived_moves_its_vip_and_a_started_one_brings_it_back(cluster, node):
-    peer = cluster.peer_of(node)
-    cluster.nodes[node].check_output('systemctl stop keepalived')
-    try:
-        assert cluster.becomes(all_on(cluster, peer)) == all_on(cluster, peer)
-        assert cluster.page(cluster.vip_of(node)) == peer
-    finally:
-        cluster.nodes[node].check_output('systemctl start keepalived')
+        cluster.nodes[node].check_output(f'systemctl start {service}')
     assert cluster.becomes(cluster.planned()) == cluster.planned()
     assert cluster.page(cluster.vip_of(node)) == node
 
