@@ -24,7 +24,7 @@ lab: setup  ## Make the two-node lab in containers, deploy it, and show who owns
 	@set -o pipefail; ansible-playbook site.yml -i inventories/lab | tee .state/lab.log
 	@printf '\n'; sed -n '/- VIP  /,/^$$/s/^ *- //p' .state/lab.log
 
-lab-down:  ## Remove the lab
+lab-down: setup-venv  ## Remove the lab
 	@python tools/lab down
 	@rm -f inventories/lab/group_vars/all/made-sources.yml
 

@@ -14,7 +14,7 @@ description:
   - Every keyword comes from a table; one that the table does not know is an error that names the nearest known ones.
   - Braces always balance and no value can add a line of its own, so that what C(keepalived -t) lets pass in old versions cannot happen.
   - It decides nothing; that is the work of P(vipkit.ha.vrrp_plan#filter).
-positional: _input
+positional: _input, auth_pass, scripts_dir
 options:
   _input:
     description:
@@ -26,6 +26,10 @@ options:
     description: Password of each instance by its name. It is kept apart, so that no plan holds a secret.
     type: dict
     default: {}
+  scripts_dir:
+    description: Directory of the check scripts on this host. A C(vrrp_script) without a C(script) is the one of its own name there.
+    type: str
+    default: ''
 seealso:
   - plugin: vipkit.ha.vrrp_plan
     plugin_type: filter
@@ -99,6 +103,8 @@ def _keyword(where, keyword, kind, value):
     if isinstance(kind, dict):
         return _block(where, keyword, kind, value)
     if kind == 'lines':
+        if not isinstance(value, list):
+            _fail(where, f'{value!r} is no list; write it as [{value}]')
         entries = [_INDENT + _one_line(where, entry) for entry in value]
         return [f'{keyword} {{', *entries, '}'] if entries else []
     if kind == 'flag':
@@ -132,7 +138,7 @@ def _with_password(instance, auth_pass):
     return {**instance, 'authentication': {**authentication, 'auth_pass': auth_pass[instance['name']]}}
 
 
-def keepalived_conf(conf, auth_pass=None):
+def keepalived_conf(conf, auth_pass=None, scripts_dir=''):
     """The text of keepalived.conf for one host's plan."""
     unknown = [key for key in conf if key not in BLOCKS and key != 'raw']
     if unknown:
@@ -147,6 +153,8 @@ def keepalived_conf(conf, auth_pass=None):
             head = f"{block} {_scalar(block, 'word', body['name'])}"
             if block == 'vrrp_instance':
                 body = _with_password(body, auth_pass or {})
+            elif block == 'vrrp_script':
+                body = {'script': f"{scripts_dir}/{body['name']}", **body}
             sections.append(_block(head, head, table, body))
     if conf.get('raw'):
         sections.append(_raw(conf['raw']))

@@ -11,7 +11,7 @@ version_added: 1.0.0
 author: vipkit.ha contributors (@vipkit)
 description:
   - Each host can be right about itself and the cluster still be wrong, so this joins what all of them saw.
-  - A virtual IP is in order when exactly one host holds it, and that one is the planned owner.
+  - A virtual IP is in order when exactly one host holds it, that one is the planned owner, and no host saw it move of late.
     Where the plan names no owner (C(nopreempt)), any one of its nodes will do.
 positional: _input
 options:
@@ -89,6 +89,9 @@ def vip_report(plan, seen):
     for host in plan['members']:
         if host not in seen:
             problems.append(f'{host} has not reported: run this for all hosts of the cluster, and look whether {host} can be reached.')
+    if not problems:
+        # each address is in its place at the last look, but some host did not see that last
+        problems = [str(result.get('msg')) + '.' for result in seen.values() if not result['as_expected']]
     return {'problems': problems, 'rows': rows}
 
 

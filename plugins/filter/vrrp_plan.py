@@ -40,14 +40,10 @@ options:
   scripts:
     description:
       - The C(vrrp_script) blocks. Every instance tracks all of them unless it has a C(track_script) of its own.
-      - One with a C(check) runs the script of its own name in O(scripts_dir).
+      - One with a C(check) gets no C(script) here, since its path may differ from host to host. See P(vipkit.ha.keepalived_conf#filter).
     type: list
     elements: dict
     default: []
-  scripts_dir:
-    description: Directory of the check scripts on the hosts.
-    type: str
-    default: ''
   global_defs:
     description: Keywords of the C(global_defs) block, for every host.
     type: dict
@@ -103,8 +99,12 @@ _value:
 import ipaddress
 import re
 
+from ansible.errors import AnsibleFilterError
+from ansible_collections.vipkit.ha.plugins.filter.keepalived_conf import keepalived_conf
+
 _OURS = ('name', 'nodes')
 _AUTH_PASS_LENGTH = 8
+_TAKEN = ('log', 'release_vips')  # what else the role puts into the directory of scripts
 _UNSAFE_IN_PASSWORD = re.compile(r'[\s"\'#!{}$\\]')
 
 
@@ -146,7 +146,13 @@ def _nodes(instance, place, default_nodes):
     if not given:
         turn = place % len(default_nodes) if default_nodes else 0
         given = default_nodes[turn:] + default_nodes[:turn]
-    return [dict(node) if isinstance(node, dict) else {'name': node} for node in given]
+    return [{'name': '', **node} if isinstance(node, dict) else {'name': node} for node in given]
+
+
+def _vips(instance):
+    """The addresses of an instance that are ones."""
+    entries = instance.get('virtual_ipaddress')
+    return [address for address in map(_address, entries if isinstance(entries, list) else []) if address]
 
 
 def _own_priorities(instance, nodes, first):
@@ -203,9 +209,11 @@ class _Planner:
                                     'it has to be from 1 to 255 (RFC 5798 section 5.2.3)')
             else:
                 claim('virtual_router_id', router_id, instance)
-            if not instance.get('virtual_ipaddress'):
-                self.find(instance, 'virtual_ipaddress is empty; give at least one address, such as 192.0.2.10/24')
-            for vip in instance.get('virtual_ipaddress') or []:
+            entries = instance.get('virtual_ipaddress')
+            if not entries or not isinstance(entries, list):
+                self.find(instance, 'virtual_ipaddress is no list of addresses; give at least one, such as [192.0.2.10/24]')
+                continue
+            for vip in entries:
                 address = _address(vip)
                 if address is None:
                     self.find(instance, f"'{vip}' is no IP address; write it as 192.0.2.10/24")
@@ -246,9 +254,12 @@ class _Planner:
             self.find(instance, 'its nodes do not all have a priority of their own '
                                 f"({', '.join(map(str, priorities.values()))}); make them differ")
 
-    def check_urls(self, scripts):
+    def check_checks(self, scripts):
+        names = [script.get('name') for script in scripts]
         for script in scripts:
-            check = script.get('check') or {}
+            name, check = str(script.get('name')), script.get('check') or {}
+            if not re.fullmatch(r'[\w-]+', name) or name in _TAKEN or names.count(name) > 1:
+                self.find(script, f"a script needs a name of its own of letters, digits, '_' and '-', and not {' or '.join(_TAKEN)}")
             if check.get('kind') == 'http' and not str(check.get('url', '')).startswith('http://'):
                 self.find(script, f"url '{check.get('url')}' has to begin with http://, since the check script speaks no TLS")
 
@@ -263,11 +274,15 @@ class _Planner:
             return {}
         return _facts_addresses(self.hostvars[name].get('ansible_facts') or {})
 
+    def own_address_of(self, name):
+        """The address that a host is known by; others on its interfaces may be virtual ones that it holds right now."""
+        facts = self.hostvars[name].get('ansible_facts') if name in self.hostvars else None
+        return ((facts or {}).get('default_ipv4') or {}).get('address')
+
     def interface_on(self, instance, node, addresses):
-        vips = [vip for vip in map(_address, instance.get('virtual_ipaddress') or []) if vip]
+        vips = _vips(instance)
         for vip in vips:
-            # keepalived adds a VIP after the address that is there; the kernel keeps such an order for IPv4 alone
-            if vip.version == 4 and any(entries and entries[0].ip == vip for entries in addresses.values()):
+            if str(vip) == self.own_address_of(node['name']):
                 self.find(instance, f"{vip} is {node['name']}'s own address; a virtual IP has to be one that no host has")
         chosen = node.get('interface', instance.get('interface'))
         if chosen and addresses and chosen not in addresses:
@@ -286,7 +301,7 @@ class _Planner:
         # keepalived takes 'state MASTER' for a wish to preempt at once
         waits = nopreempt or any(node.get('preempt_delay', instance.get('preempt_delay')) for node in nodes)
         owner = None if nopreempt or not ranked else ranked[0]['name']
-        for vip in map(_address, instance.get('virtual_ipaddress') or []):
+        for vip in _vips(instance):
             self.vips.append({'address': str(vip), 'instance': instance.get('name'), 'owner': owner,
                               'nodes': [node['name'] for node in ranked]})
         shared = {key: value for key, value in instance.items() if key not in _OURS}
@@ -312,12 +327,12 @@ class _Planner:
             host = self.hosts.setdefault(name, {'instances': [], 'owned': [], 'not_owned': [], 'watched': []})
             host['instances'].append(block)
             held = 'watched' if owner is None else 'owned' if name == owner else 'not_owned'
-            host[held] += [str(vip) for vip in map(_address, instance.get('virtual_ipaddress') or [])]
+            host[held] += [str(vip) for vip in _vips(instance)]
 
     def authenticates(self, instance, block):
         """Whether an instance has a password: VRRP version 3, and so IPv6, has none (RFC 5798 section 9)."""
         version = _integer(block.get('version', self.global_defs.get('vrrp_version', 2)))
-        is_ipv6 = any(vip.version == 6 for vip in map(_address, instance.get('virtual_ipaddress') or []) if vip)
+        is_ipv6 = any(vip.version == 6 for vip in _vips(instance))
         return bool((self.auth_pass or instance.get('authentication')) and version != 3 and not is_ipv6)
 
     def plan(self):
@@ -333,27 +348,33 @@ class _Planner:
         }
 
 
-def _script_block(script, scripts_dir):
-    """A script as keepalived.conf has it: our check turned into the path of what it becomes."""
-    if 'check' not in script:
-        return dict(script)
-    return {**{key: value for key, value in script.items() if key != 'check'}, 'script': f"{scripts_dir}/{script['name']}"}
+def _unwritable(hosts):
+    """What keepalived.conf cannot hold, each thing once however many hosts it is on."""
+    found = []
+    for host in hosts.values():
+        try:
+            keepalived_conf(host['conf'])
+        except AnsibleFilterError as error:
+            found.append(f'{error}.')
+    return list(dict.fromkeys(found))
 
 
-def vrrp_plan(instances, nodes=None, hostvars=None, scripts=None, scripts_dir='', global_defs=None, priority=100, auth_pass=''):
+def vrrp_plan(instances, nodes=None, hostvars=None, scripts=None, global_defs=None, priority=100, auth_pass=''):
     """The plan of the cluster that the instances describe."""
-    blocks = [_script_block(script, scripts_dir) for script in scripts or []]
+    blocks = [{key: value for key, value in script.items() if key != 'check'} for script in scripts or []]
     planner = _Planner(hostvars or {}, blocks, global_defs or {}, auth_pass)
     planner.check_identity(instances)
     planner.check_passwords(instances)
-    planner.check_urls(scripts or [])
+    planner.check_checks(scripts or [])
     for place, instance in enumerate(instances):
         own_nodes = _nodes(instance, place, list(nodes or []))
         priorities = _own_priorities(instance, own_nodes, int(priority))
         planner.check_nodes(instance, own_nodes, priorities)
         planner.check_scripts(instance)
         planner.add(instance, own_nodes, priorities)
-    return planner.plan()
+    plan = planner.plan()
+    plan['findings'] = plan['findings'] or _unwritable(plan['hosts'])
+    return plan
 
 
 class FilterModule:

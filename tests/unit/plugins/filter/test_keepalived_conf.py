@@ -70,9 +70,10 @@ def test_the_seeds_cluster_gives_the_seeds_configuration(node):
     ]
     facts = {name: {'ansible_facts': {'interfaces': ['ens33'], 'ens33': {'ipv4': {'address': address, 'prefix': '24'}}}}
              for name, address in (('node128', '192.168.100.128'), ('node129', '192.168.100.129'))}
-    plan = vrrp_plan(instances, hostvars=facts, auth_pass='nanfei', scripts_dir='/apps/keepalived/keepalived-2.0.7/scripts',
+    plan = vrrp_plan(instances, hostvars=facts, auth_pass='nanfei',
                      scripts=[{'name': 'check_nginx', 'interval': 1, 'check': {'kind': 'http', 'url': 'http://127.0.0.1/'}}])
-    text = keepalived_conf(plan['hosts'][node]['conf'], vrrp_secrets(instances, 'nanfei'))
+    text = keepalived_conf(plan['hosts'][node]['conf'], vrrp_secrets(instances, 'nanfei'),
+                           '/apps/keepalived/keepalived-2.0.7/scripts')
     assert body(text) == seed(node)
 
 

@@ -25,7 +25,7 @@ PLAN = {
 
 
 def seen(**holding):
-    return {host: {'holding': [{'address': address} for address in addresses]} for host, addresses in holding.items()}
+    return {host: {'as_expected': True, 'holding': [{'address': address} for address in addresses]} for host, addresses in holding.items()}
 
 
 def test_fingerprint_depends_on_content_alone():
@@ -96,6 +96,12 @@ def test_report_of_a_sound_cluster():
 ])
 def test_report_names_what_is_wrong(holding, problem):
     assert any(text.startswith(problem) for text in vip_report(PLAN, seen(**holding))['problems'])
+
+
+def test_report_does_not_take_a_state_that_did_not_last():
+    holding = seen(a=['192.0.2.100'], b=['192.0.2.101'])
+    holding['a'].update(as_expected=False, msg='a was as expected for only the last 0.3 s')
+    assert vip_report(PLAN, holding)['problems'] == ['a was as expected for only the last 0.3 s.']
 
 
 def test_report_takes_any_one_node_where_the_plan_names_no_owner():

@@ -24,6 +24,7 @@ def host(address, *secondaries, interface='eth0'):
     facts = {
         'interfaces': ['lo', interface],
         'lo': {'device': 'lo', 'ipv4': entry('127.0.0.1/8')},
+        'default_ipv4': entry(address),
         interface.replace('-', '_'): {'device': interface, 'ipv4': entry(address), 'ipv4_secondaries': [entry(text) for text in secondaries]},
     }
     return {'ansible_facts': facts}
@@ -96,10 +97,17 @@ def test_nopreempt_makes_every_node_a_backup_and_leaves_the_owner_open():
     assert plan['hosts']['a']['watched'] == ['192.0.2.100']
 
 
-def test_scripts_are_tracked_by_every_instance_and_get_their_path():
-    plan = plan_of(INSTANCES, scripts=[{'name': 'web', 'interval': 1, 'check': {'kind': 'tcp', 'port': 80}}], scripts_dir='/s')
-    assert plan['hosts']['b']['conf']['vrrp_script'] == [{'name': 'web', 'interval': 1, 'script': '/s/web'}]
+def test_scripts_are_tracked_by_every_instance():
+    plan = plan_of(INSTANCES, scripts=[{'name': 'web', 'interval': 1, 'check': {'kind': 'tcp', 'port': 80}}])
+    assert plan['hosts']['b']['conf']['vrrp_script'] == [{'name': 'web', 'interval': 1}]
     assert {tuple(block['track_script']) for node in 'ab' for block in plan['hosts'][node]['conf']['vrrp_instance']} == {('web',)}
+
+
+def test_a_virtual_ip_that_stands_first_on_another_interface_is_no_hosts_own():
+    hosts = copy.deepcopy(HOSTS)
+    hosts['a']['ansible_facts']['interfaces'].append('eth1')
+    hosts['a']['ansible_facts']['eth1'] = {'device': 'eth1', 'ipv4': {'address': '192.0.2.100', 'prefix': '24'}}
+    assert plan_of(INSTANCES, hostvars=hosts)['findings'] == []
 
 
 def test_interface_is_found_although_virtual_ips_are_on_others():
@@ -166,7 +174,7 @@ def test_global_defs_are_every_hosts_with_its_own_router_id():
     (changed(1, name='one'), {}, 'one: name one is already that of one; give each its own.'),
     (changed(1, name='t wo'), {}, "t wo: 'name' has to be one word of letters, digits, '_', '.' and '-'."),
     (changed(1, virtual_ipaddress=['192.0.2.100']), {}, 'two: address 192.0.2.100 is already that of one; give each its own.'),
-    (changed(1, virtual_ipaddress=[]), {}, 'two: virtual_ipaddress is empty; give at least one address, such as 192.0.2.10/24.'),
+    (changed(1, virtual_ipaddress=[]), {}, 'two: virtual_ipaddress is no list of addresses; give at least one, such as [192.0.2.10/24].'),
     (changed(1, virtual_ipaddress=['192.0.2.300/24']), {}, "two: '192.0.2.300/24' is no IP address; write it as 192.0.2.10/24."),
     (changed(0, nodes=['a', 'b', 'z']), {}, "one: node 'z' is not in the inventory; correct the name or add the host."),
     (changed(0, nodes=['a', 'a']), {}, "one: node 'a' is named more than once; name it once."),
@@ -184,6 +192,17 @@ def test_global_defs_are_every_hosts_with_its_own_router_id():
      "one: authentication of 'a' alone cannot work; give it to the instance."),
     (INSTANCES, {'scripts': [{'name': 'web', 'check': {'kind': 'http', 'url': 'https://127.0.0.1/'}}]},
      "web: url 'https://127.0.0.1/' has to begin with http://, since the check script speaks no TLS."),
+    (changed(1, virtual_ipaddress='192.0.2.101/24'), {},
+     'two: virtual_ipaddress is no list of addresses; give at least one, such as [192.0.2.10/24].'),
+    (changed(0, nodes=[{'priority': 5}, 'b']), {}, "one: node '' is not in the inventory; correct the name or add the host."),
+    (INSTANCES, {'scripts': [{'name': 'log'}]},
+     "log: a script needs a name of its own of letters, digits, '_' and '-', and not log or release_vips."),
+    (INSTANCES, {'scripts': [{'name': 'web'}, {'name': 'web'}]},
+     "web: a script needs a name of its own of letters, digits, '_' and '-', and not log or release_vips."),
+    (INSTANCES, {'global_defs': {'vrrp_versoin': 3}},
+     "keepalived.conf: global_defs: there is no keyword 'vrrp_versoin'; nearest: vrrp_version, vrrp_strict (or use raw)."),
+    (changed(0, unicast_peer='192.0.2.2'), {},
+     "keepalived.conf: vrrp_instance one, unicast_peer: '192.0.2.2' is no list; write it as [192.0.2.2]."),
     (changed(0, interface='ens33'), {}, "one: a has no interface 'ens33'; it has lo, eth0."),
     (changed(0, virtual_ipaddress=['192.0.2.2/24']), {},
      "one: 192.0.2.2 is b's own address; a virtual IP has to be one that no host has."),
