@@ -47,6 +47,8 @@ _HEADING = ('VIP', 'expected owner', 'owner seen', 'HTTP through the VIP')
 
 def _answer(result):
     """Status and first line of an answer, or why there is none."""
+    if result.get('unreachable'):
+        return 'the witness cannot be reached'
     status = result.get('status', -1)
     if status < 100:
         return result.get('msg', 'no answer').removeprefix('Status code was -1 and not [200]: ')
