@@ -105,7 +105,7 @@ def test_stopping_nginx_lets_requests_under_way_finish(cluster):
     try:
         with subprocess.Popen(['docker', 'exec', '-i', 'node128', 'python3', '-c', DOWNLOAD],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as download:
-            assert wait_until(lambda: host.run('ss -Htn state established sport = :80').stdout.strip(), 5)
+            assert wait_until(lambda: host.run('ss -Htn state established sport = :80').stdout.strip() != '', 5)
             with subprocess.Popen(['docker', 'exec', 'node128', 'systemctl', 'restart', 'nginx']) as restart:
                 assert wait_until(lambda: not host.run('ss -Htln sport = :80').stdout.strip(), 5), 'nginx has stopped listening'
                 assert restart.poll() is None, 'and waits for the request'

@@ -122,7 +122,7 @@ def test_table_is_aligned_and_shows_answers():
     ]
     assert vip_table(report)[1].endswith('not asked')
     away = [{'vip': PLAN['vips'][0], 'unreachable': True, 'msg': 'Failed to create temporary directory.'}]
-    assert vip_table(report, away)[1].endswith('a  the witness cannot be reached')
+    assert vip_table(report, away)[1].endswith('  the witness cannot be reached')
 
 
 def test_secrets_are_collected_by_name():
