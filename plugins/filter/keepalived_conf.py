@@ -30,6 +30,11 @@ options:
     description: Directory of the check scripts on this host. A C(vrrp_script) without a C(script) is the one of its own name there.
     type: str
     default: ''
+  scripts:
+    description: Names of further scripts in O(scripts_dir). A command that begins with one gets the path before it.
+    type: list
+    elements: str
+    default: []
 seealso:
   - plugin: vipkit.ha.vrrp_plan
     plugin_type: filter
@@ -47,118 +52,17 @@ _value:
   type: str
 """
 
-import difflib
-
 from ansible.errors import AnsibleFilterError
-from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords import BLOCKS
-
-_INDENT = '    '
-_HEADER = '! Written by the Ansible collection vipkit.ha from the inventory: what is changed here by hand is lost at the next run.'
+from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_commands import with_paths
+from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_conf import render
 
 
-def _fail(where, problem):
-    raise AnsibleFilterError(f'keepalived.conf: {where}: {problem}')
-
-
-def _one_line(where, value):
-    text = str(value)
-    if not text.strip() or any(sign in text for sign in '\n\r{}'):
-        _fail(where, f'{text!r} cannot be written: a value is one line without braces, and not empty')
-    return text
-
-
-def _scalar(where, kind, value):
-    if kind == 'quoted':
-        text = _one_line(where, value)
-        if '"' in text:
-            _fail(where, f'{text!r} cannot be written: it holds a double quote; put it into a script of its own')
-        return f'"{text}"'
-    if kind == 'words':
-        return _one_line(where, value)
-    if kind == 'word':
-        text = _one_line(where, value)
-        if any(sign.isspace() or sign in '!#"' for sign in text):
-            _fail(where, f'{text!r} cannot be written: it has to be one word without blanks, quotes, ! and #')
-        return text
-    if kind == 'truth':
-        return str(_is_true(where, value)).lower()
-    name, low, high = kind
-    try:
-        given = int(str(value)) if name == 'integer' else float(value)
-    except ValueError:
-        _fail(where, f'{value!r} is no {name}; give one from {low} to {high}')
-    if not low <= given <= high:
-        _fail(where, f'{value} is out of range; give one from {low} to {high}')
-    return str(value)
-
-
-def _is_true(where, value):
-    if not isinstance(value, bool):
-        _fail(where, f'{value!r} is neither true nor false')
-    return value
-
-
-def _keyword(where, keyword, kind, value):
-    """The lines of one keyword, unindented."""
-    if isinstance(kind, dict):
-        return _block(where, keyword, kind, value)
-    if kind == 'lines':
-        if not isinstance(value, list):
-            _fail(where, f'{value!r} is no list; write it as [{value}]')
-        entries = [_INDENT + _one_line(where, entry) for entry in value]
-        return [f'{keyword} {{', *entries, '}'] if entries else []
-    if kind == 'flag':
-        return [keyword] if _is_true(where, value) else []
-    return [f'{keyword} {_scalar(where, kind, value)}']
-
-
-def _raw(text):
-    return str(text).strip('\n').split('\n')
-
-
-def _block(where, head, table, body):
-    """The lines of a block, its keywords in the order of the table."""
-    for given in body:
-        if given not in table and given not in ('name', 'raw'):
-            near = difflib.get_close_matches(given, table, n=3) or sorted(table)
-            _fail(where, f"there is no keyword '{given}'; nearest: {', '.join(near)} (or use raw)")
-    inner = []
-    for keyword, kind in table.items():
-        if body.get(keyword) is not None:
-            inner += _keyword(f'{where}, {keyword}', keyword, kind, body[keyword])
-    if body.get('raw'):
-        inner += _raw(body['raw'])
-    return [f'{head} {{', *(_INDENT + line for line in inner), '}']
-
-
-def _with_password(instance, auth_pass):
-    authentication = instance.get('authentication')
-    if not authentication or instance['name'] not in auth_pass:
-        return instance
-    return {**instance, 'authentication': {**authentication, 'auth_pass': auth_pass[instance['name']]}}
-
-
-def keepalived_conf(conf, auth_pass=None, scripts_dir=''):
+def keepalived_conf(conf, auth_pass=None, scripts_dir='', version='', scripts=()):
     """The text of keepalived.conf for one host's plan."""
-    unknown = [key for key in conf if key not in BLOCKS and key != 'raw']
-    if unknown:
-        _fail('top level', f"there is no block '{unknown[0]}'; known: {', '.join(BLOCKS)} (or use raw)")
-    sections = [[_HEADER]]
-    for block, (table, named) in BLOCKS.items():
-        if not named:
-            if conf.get(block):
-                sections.append(_block(block, block, table, conf[block]))
-            continue
-        for body in conf.get(block, []):
-            head = f"{block} {_scalar(block, 'word', body['name'])}"
-            if block == 'vrrp_instance':
-                body = _with_password(body, auth_pass or {})
-            elif block == 'vrrp_script':
-                body = {'script': f"{scripts_dir}/{body['name']}", **body}
-            sections.append(_block(head, head, table, body))
-    if conf.get('raw'):
-        sections.append(_raw(conf['raw']))
-    return '\n\n'.join('\n'.join(lines) for lines in sections) + '\n'
+    try:
+        return render(with_paths(conf, list(scripts), scripts_dir), version, auth_pass, scripts_dir)
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:

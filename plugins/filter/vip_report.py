@@ -10,9 +10,11 @@ short_description: Compare who holds each virtual IP with the plan, over all hos
 version_added: 1.0.0
 author: vipkit.ha contributors (@vipkit)
 description:
-  - Each host can be right about itself and the cluster still be wrong, so this joins what all of them saw.
-  - A virtual IP is in order when exactly one host holds it, that one is the planned owner, and no host saw it move of late.
-    Where the plan names no owner (C(nopreempt)), any one of its nodes will do.
+  - Each host can be right about itself and the cluster still be wrong, so this joins what all of them saw, of themselves and
+    on the wire.
+  - A virtual IP is in order when exactly one host holds it, that one is the planned owner, no host saw it move of late, no
+    other router advertises it and no other hardware address answers for it.
+  - Where the plan names no owner (C(nopreempt)), any one of its nodes will do.
 positional: _input
 options:
   _input:
@@ -23,8 +25,19 @@ options:
     description: What M(vipkit.ha.vip_ownership) returned on each host, by the host's name. A host that is missing has not reported.
     type: dict
     required: true
+  heard:
+    description:
+      - What M(vipkit.ha.vrrp_adverts) returned on each host that listened, by the host's name.
+      - Without it the report tells nothing of the wire.
+    type: dict
+    default: {}
+  hostvars:
+    description: Ansible's C(hostvars), to name the hosts by their addresses. Needed with O(heard).
+    type: dict
+    default: {}
 seealso:
   - module: vipkit.ha.vip_ownership
+  - module: vipkit.ha.vrrp_adverts
   - plugin: vipkit.ha.vip_table
     plugin_type: filter
 """
@@ -48,10 +61,18 @@ _value:
       type: list
       elements: str
     rows:
-      description: For each virtual IP C(address), C(instance), C(expected) and C(seen) (list of hosts).
+      description:
+        - For each virtual IP C(address), C(instance), C(expected), C(seen) (list of hosts), C(advertised_by) and C(answered_by) (lists of
+          hosts, or of addresses that are no member's), and C(grade).
+        - The grade is V(0) when it is in order, V(1) when one other host holds it, V(2) when nobody does, V(3) when it has several owners.
       type: list
       elements: dict
 """
+
+
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_wire import Wire
+
+IN_ORDER, ELSEWHERE, NOWHERE, SEVERAL = range(4)
 
 
 def _holders(address, seen):
@@ -59,33 +80,49 @@ def _holders(address, seen):
             if any(held['address'] == address for held in (result or {}).get('holding', []))]
 
 
-def _problem(vip, holders):
-    expected = vip['owner'] or 'any one of ' + ', '.join(vip['nodes'])
-    what = f"{vip['address']} ({vip['instance']}): expected on {expected}, "
+def _listed(names):
+    return ', '.join(names)
+
+
+def _owners(vip, row, listeners):
+    """Grade of a virtual IP, and what is wrong with its owners."""
+    holders, advertisers, answerers = row['seen'], row['advertised_by'], row['answered_by']
+    for names, what in ((holders, 'hosts hold it'), (advertisers, 'routers advertise it'), (answerers, 'hardware addresses answer for it')):
+        if len(names) > 1:
+            return SEVERAL, (f'{len(names)} {what} ({_listed(names)}): split brain, look whether VRRP packets pass between them '
+                             'and whether one keeps an address of a dead keepalived')
     if not holders:
-        return what + "no host holds it: look at keepalived's log and at its check scripts on the expected owner."
-    if len(holders) > 1:
-        return what + (f"{len(holders)} hosts hold it ({', '.join(holders)}): split brain, look whether VRRP packets pass between them "
-                       'and whether one keeps an address of a dead keepalived.')
+        return NOWHERE, "no host holds it: look at keepalived's log and at its check scripts on the expected owner"
+    for names, what in ((advertisers, 'advertises'), (answerers, 'answers for')):
+        if names and names != holders:
+            return SEVERAL, f'{_listed(holders)} holds it and {_listed(names)} {what} it: split brain, find out who that is and stop it'
+    if not advertisers and holders[0] in listeners:
+        return ELSEWHERE, f'{holders[0]} holds it and does not advertise it: look whether the VRRP process of keepalived runs there'
     if holders[0] not in ([vip['owner']] if vip['owner'] else vip['nodes']):
-        return what + (f"{holders[0]} holds it: look at keepalived's log and at its check scripts on the expected owner.")
-    return None
+        return ELSEWHERE, f"{holders[0]} holds it: look at keepalived's log and at its check scripts on the expected owner"
+    return IN_ORDER, None
 
 
-def vip_report(plan, seen):
+def vip_report(plan, seen, heard=None, hostvars=None):
     """What is wrong, and a row for each virtual IP."""
+    heard = heard or {}
+    wire = Wire(plan, heard, hostvars or {})
+    advertised_by, answered_by = wire.advertised_by(), wire.answered_by()
     rows, problems = [], []
     for vip in plan['vips']:
-        holders = _holders(vip['address'], seen)
-        problem = _problem(vip, holders)
-        if problem:
-            problems.append(problem)
-        rows.append({
+        row = {
             'address': vip['address'],
             'instance': vip['instance'],
             'expected': vip['owner'] or 'any',
-            'seen': holders,
-        })
+            'seen': _holders(vip['address'], seen),
+            'advertised_by': advertised_by.get(vip['instance'], []),
+            'answered_by': answered_by.get(vip['address'], []),
+        }
+        row['grade'], problem = _owners(vip, row, heard)
+        if problem:
+            expected = vip['owner'] or 'any one of ' + _listed(vip['nodes'])
+            problems.append(f"{vip['address']} ({vip['instance']}): expected on {expected}, {problem}.")
+        rows.append(row)
     for host in plan['members']:
         if host not in seen:
             problems.append(f'{host} has not reported: run this for all hosts of the cluster, and look whether {host} can be reached.')

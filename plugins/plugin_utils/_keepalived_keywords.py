@@ -1,118 +1,58 @@
 # -*- coding: utf-8 -*-
 # Copyright: vipkit.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The keywords of keepalived.conf as data. PRIVATE to this collection.
-
-A block is a table of keyword to kind; its order is the order of rendering, which keepalived cares about:
-``interface`` stands before the addresses that go onto it, and scripts stand before the instances that track them.
-
-Kinds: ``word`` one token, ``words`` one or more, ``quoted`` text in double quotes, ``flag`` a keyword without a value,
-``truth`` one with true or false, ``integer`` and ``number`` with their range, ``lines`` a block with one entry a line, or a
-table: a block of its own.
-"""
+"""The keywords of keepalived.conf as data, from the top level of the file down. PRIVATE to this collection."""
 
 from __future__ import annotations
 
+from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_checkers import SSL, VIRTUAL_SERVER, VIRTUAL_SERVER_GROUP
+from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_global import BFD, GLOBAL_DEFS
+from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_kinds import Keyword, blocks, integer, named, optional, repeated
+from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_vrrp import (
+    AUTHENTICATION, BFD_INSTANCE, GARP_GROUP, TRACK_FILE, TRACK_GROUP, VRRP_INSTANCE, VRRP_SCRIPT, VRRP_SYNC_GROUP, VRRP_TRACK_PROCESS,
+)
 
-def integer(low, high):
-    """A whole number within a range."""
-    return ('integer', low, high)
+__all__ = ['AUTHENTICATION', 'BLOCKS', 'GLOBAL_DEFS', 'Keyword', 'ROOT', 'VERSIONS', 'VRRP_INSTANCE', 'VRRP_SCRIPT']
 
+# The releases that the tables were taken from, and for which they are tested.
+VERSIONS = ('2.0.7', '2.0.20', '2.2.7', '2.2.8', '2.3.3', '2.3.4')
 
-def number(low, high):
-    """A number, fractions allowed, within a range."""
-    return ('number', low, high)
+INCLUDE = Keyword(repeated('words'), '2.2.0')
 
-
-GLOBAL_DEFS = {
-    'router_id': 'word',
-    'script_user': 'words',
-    'enable_script_security': 'flag',
-    'default_interface': 'word',
-    'dynamic_interfaces': 'flag',
-    'vrrp_version': integer(2, 3),
-    'vrrp_mcast_group4': 'word',
-    'vrrp_mcast_group6': 'word',
-    'vrrp_garp_master_delay': integer(0, 86400),
-    'vrrp_garp_master_repeat': integer(0, 86400),
-    'vrrp_garp_master_refresh': integer(0, 86400),
-    'vrrp_garp_master_refresh_repeat': integer(0, 86400),
-    'vrrp_garp_lower_prio_delay': integer(0, 86400),
-    'vrrp_garp_lower_prio_repeat': integer(0, 86400),
-    'vrrp_lower_prio_no_advert': 'truth',
-    'vrrp_higher_prio_send_advert': 'truth',
-    'vrrp_skip_check_adv_addr': 'flag',
-    'vrrp_check_unicast_src': 'flag',
-    'vrrp_strict': 'flag',
-    'vrrp_priority': integer(-20, 19),
-    'vrrp_no_swap': 'flag',
-    'vrrp_rt_priority': integer(1, 99),
-    'notify_fifo': 'word',
-    'notify_fifo_script': 'quoted',
-    'vrrp_notify_fifo': 'word',
-    'vrrp_notify_fifo_script': 'quoted',
+ROOT = {
+    'net_namespace': 'word',
+    'net_namespace_ipvs': Keyword(optional('word'), '2.1.0'),
+    'namespace_with_ipsets': 'flag',
+    'instance': 'word',
+    'use_pid_dir': 'flag',
+    'child_wait_time': integer(0, 4294967295),
+    'linkbeat_use_polling': 'flag',
+    'global_defs': GLOBAL_DEFS,
+    'interface_up_down_delays': Keyword('lines', '2.2.3'),
+    'linkbeat_interfaces': Keyword('lines', '2.0.13'),
+    'garp_group': blocks(GARP_GROUP),
+    'track_group': named(TRACK_GROUP),
+    'static_ipaddress': 'lines',
+    'static_routes': 'lines',
+    'static_rules': 'lines',
+    'bfd_instance': Keyword(named(BFD_INSTANCE), needs=BFD),
+    'vrrp_script': named(VRRP_SCRIPT),
+    'vrrp_track_file': named(TRACK_FILE),
+    'track_file': Keyword(named(TRACK_FILE), '2.1.0'),
+    'vrrp_track_process': Keyword(named(VRRP_TRACK_PROCESS), '2.0.11'),
+    'vrrp_sync_group': named(VRRP_SYNC_GROUP),
+    'vrrp_instance': named(VRRP_INSTANCE),
+    'SSL': SSL,
+    'virtual_server_group': named(VIRTUAL_SERVER_GROUP),
+    'virtual_server': named(VIRTUAL_SERVER, 'words'),
+    'include': repeated('words'),
+    'includer': INCLUDE,
+    'includem': INCLUDE,
+    'includew': INCLUDE,
+    'includeb': INCLUDE,
+    'includea': INCLUDE,
 }
 
-VRRP_SCRIPT = {
-    'script': 'quoted',
-    'interval': integer(1, 4294),
-    'timeout': integer(1, 4294),
-    'weight': integer(-253, 253),
-    'rise': integer(1, 2147483647),
-    'fall': integer(1, 2147483647),
-    'user': 'words',
-    'init_fail': 'flag',
-}
-
-AUTHENTICATION = {
-    'auth_type': 'word',
-    'auth_pass': 'word',
-}
-
-VRRP_INSTANCE = {
-    'state': 'word',
-    'interface': 'word',
-    'use_vmac': 'words',
-    'vmac_xmit_base': 'flag',
-    'native_ipv6': 'flag',
-    'dont_track_primary': 'flag',
-    'virtual_router_id': integer(1, 255),
-    'priority': integer(1, 255),
-    'version': integer(2, 3),
-    'advert_int': number(0.01, 255),
-    'mcast_src_ip': 'word',
-    'unicast_src_ip': 'word',
-    'unicast_peer': 'lines',
-    'authentication': AUTHENTICATION,
-    'virtual_ipaddress': 'lines',
-    'virtual_ipaddress_excluded': 'lines',
-    'virtual_routes': 'lines',
-    'virtual_rules': 'lines',
-    'track_interface': 'lines',
-    'track_script': 'lines',
-    'promote_secondaries': 'flag',
-    'accept': 'flag',
-    'no_accept': 'flag',
-    'nopreempt': 'flag',
-    'preempt_delay': number(0, 1000),
-    'garp_master_delay': integer(0, 86400),
-    'garp_master_repeat': integer(0, 86400),
-    'garp_master_refresh': integer(0, 86400),
-    'garp_master_refresh_repeat': integer(0, 86400),
-    'garp_lower_prio_delay': integer(0, 86400),
-    'garp_lower_prio_repeat': integer(0, 86400),
-    'lower_prio_no_advert': 'truth',
-    'higher_prio_send_advert': 'truth',
-    'notify_master': 'quoted',
-    'notify_backup': 'quoted',
-    'notify_fault': 'quoted',
-    'notify_stop': 'quoted',
-    'notify': 'quoted',
-}
-
-# Name of a block to its table and whether each of its kind has a name of its own.
-BLOCKS = {
-    'global_defs': (GLOBAL_DEFS, False),
-    'vrrp_script': (VRRP_SCRIPT, True),
-    'vrrp_instance': (VRRP_INSTANCE, True),
-}
+# What stands once or once per name at the top level, by its name: its table, and whether each has a name of its own.
+BLOCKS = {block: (kind, False) if isinstance(kind, dict) else (kind[1], True)
+          for block, kind in ROOT.items() if isinstance(kind, dict) or kind[0] == 'named'}

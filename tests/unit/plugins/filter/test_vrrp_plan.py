@@ -8,6 +8,7 @@ import json
 
 import pytest
 from ansible_collections.vipkit.ha.plugins.filter.vrrp_plan import vrrp_plan
+from ansible_collections.vipkit.ha.plugins.plugin_utils import _vrrp_lint
 
 INSTANCES = [
     {'name': 'one', 'virtual_router_id': 100, 'virtual_ipaddress': ['192.0.2.100/24'], 'nodes': ['a', 'b']},
@@ -41,8 +42,14 @@ def changed(place, **values):
     return instances
 
 
-def plan_of(instances, **arguments):
-    return vrrp_plan(instances, **{'hostvars': HOSTS, **arguments})
+def described(hosts=('a', 'b'), version='2.3.4', blocks=None, features=None, **cluster):
+    """What these hosts have in their variables."""
+    cluster['vrrp_scripts'] = cluster.pop('scripts', [])
+    return {name: {'cluster': cluster, 'version': version, 'configure_flags': features or [], 'blocks': blocks or {}} for name in hosts}
+
+
+def plan_of(instances, hostvars=None, **arguments):
+    return vrrp_plan(described(vrrp_instances=instances, **arguments), HOSTS if hostvars is None else hostvars)
 
 
 def instance_on(plan, node, name):
@@ -61,25 +68,26 @@ def test_short_form_gives_the_mirrored_pair():
         ('a', 'two'): ('BACKUP', 50, 'eth0'), ('b', 'two'): ('MASTER', 100, 'eth0'),
     }
     assert plan['vips'] == [
-        {'address': '192.0.2.100', 'instance': 'one', 'owner': 'a', 'nodes': ['a', 'b']},
-        {'address': '192.0.2.101', 'instance': 'two', 'owner': 'b', 'nodes': ['b', 'a']},
+        {'address': '192.0.2.100', 'instance': 'one', 'virtual_router_id': 100, 'owner': 'a', 'nodes': ['a', 'b']},
+        {'address': '192.0.2.101', 'instance': 'two', 'virtual_router_id': 101, 'owner': 'b', 'nodes': ['b', 'a']},
     ]
     assert plan['hosts']['a']['owned'] == ['192.0.2.100']
     assert plan['hosts']['a']['not_owned'] == ['192.0.2.101']
 
 
 def test_explicit_form_of_a_host_wins():
-    plan = plan_of(changed(0, nodes=[{'name': 'a', 'priority': 30, 'interface': 'lo'}, {'name': 'b', 'state': 'BACKUP', 'priority': '200'}]))
+    hosts = {**HOSTS, 'a': host('192.0.2.1/24', interface='bond0')}
+    plan = plan_of(changed(0, nodes=[{'name': 'a', 'priority': 30, 'interface': 'bond0'}, {'name': 'b', 'state': 'BACKUP', 'priority': '200'}]), hosts)
     assert plan['findings'] == []
     assert plan['vips'][0]['owner'] == 'b'
-    assert (instance_on(plan, 'a', 'one')['priority'], instance_on(plan, 'a', 'one')['interface']) == (30, 'lo')
+    assert (instance_on(plan, 'a', 'one')['priority'], instance_on(plan, 'a', 'one')['interface']) == (30, 'bond0')
     assert (instance_on(plan, 'b', 'one')['priority'], instance_on(plan, 'b', 'one')['state']) == (200, 'BACKUP')
 
 
 @pytest.mark.parametrize('count, priorities', [(1, [100]), (2, [100, 50]), (3, [100, 67, 34]), (4, [100, 75, 50, 25])])
 def test_priorities_fall_in_even_steps(count, priorities):
     nodes = [f'n{number}' for number in range(count)]
-    plan = vrrp_plan([{**INSTANCES[0], 'nodes': nodes}], hostvars=dict.fromkeys(nodes, {}))
+    plan = plan_of([{**INSTANCES[0], 'nodes': nodes}], hostvars=dict.fromkeys(nodes, {}))
     assert [instance_on(plan, node, 'one')['priority'] for node in nodes] == priorities
 
 
@@ -166,7 +174,7 @@ def test_global_defs_are_every_hosts_with_its_own_router_id():
     assert plan['hosts']['a']['conf']['global_defs'] == {'router_id': 'a', 'vrrp_version': 3}
 
 
-@pytest.mark.parametrize('instances, arguments, finding', [
+SIMPLE_CASES = [
     (changed(0, virtual_router_id=0), {}, 'one: virtual_router_id is 0; it has to be from 1 to 255 (RFC 5798 section 5.2.3).'),
     (changed(0, virtual_router_id=256), {}, 'one: virtual_router_id is 256; it has to be from 1 to 255 (RFC 5798 section 5.2.3).'),
     (changed(0, virtual_router_id='x'), {}, 'one: virtual_router_id is x; it has to be from 1 to 255 (RFC 5798 section 5.2.3).'),
@@ -189,7 +197,8 @@ def test_global_defs_are_every_hosts_with_its_own_router_id():
     (changed(0, nopreempt=True, state='MASTER'), {},
      "one: state MASTER of 'a' does not go with nopreempt and preempt_delay; leave state out."),
     (changed(0, nodes=[{'name': 'a', 'authentication': {'auth_pass': 'x'}}, 'b']), {},
-     "one: authentication of 'a' alone cannot work; give it to the instance."),
+     "one: authentication of 'a' alone cannot work, since members with different ones do not hear each other and all become master; "
+     'give it to the instance.'),
     (INSTANCES, {'scripts': [{'name': 'web', 'check': {'kind': 'http', 'url': 'https://127.0.0.1/'}}]},
      "web: url 'https://127.0.0.1/' has to begin with http://, since the check script speaks no TLS."),
     (changed(1, virtual_ipaddress='192.0.2.101/24'), {},
@@ -212,7 +221,10 @@ def test_global_defs_are_every_hosts_with_its_own_router_id():
      'two: auth_pass has 9 characters; VRRP carries 8 (RFC 2338 section 5.3.6) and keepalived would cut it: shorten it.'),
     (INSTANCES, {'auth_pass': 'a b'},
      'the password of all instances: auth_pass holds a blank, a quote or one of # ! { } $ \\, which keepalived.conf cannot carry: choose another.'),
-])
+]
+
+
+@pytest.mark.parametrize('instances, arguments, finding', SIMPLE_CASES)
 def test_findings(instances, arguments, finding):
     assert finding in plan_of(instances, **arguments)['findings']
 
@@ -228,3 +240,200 @@ def test_two_fitting_interfaces_are_not_guessed():
 def test_all_findings_come_together():
     instances = changed(0, virtual_router_id=0, nodes=['a', 'z'])
     assert len(plan_of(instances, auth_pass='much too long')['findings']) == 4
+
+
+# --- rules over hosts, instances and clusters ---
+
+NODES = [{'name': 'a', 'priority': 100}, {'name': 'b', 'priority': 90}]
+HEARD_BY_NONE = 'alone cannot work, since members with different ones do not hear each other and all become master; give it to the instance.'
+DIFFERENT = [{'name': 'one', 'virtual_router_id': 7, 'virtual_ipaddress': ['192.0.2.7/24'], 'nodes': ['c']}]
+
+
+@pytest.mark.parametrize('keyword, value', [
+    ('virtual_router_id', 7), ('virtual_ipaddress', ['192.0.2.9/24']), ('advert_int', 2), ('version', 3), ('authentication', {'auth_pass': 'x'}),
+])
+def test_members_agree(keyword, value):
+    nodes = [{'name': 'a', keyword: value}, 'b']
+    assert f"one: {keyword} of 'a' {HEARD_BY_NONE}" in plan_of(changed(0, nodes=nodes))['findings']
+
+
+CASES = [
+    # what an advert can carry
+    (changed(0, advert_int=1.5), {}, 'one: advert_int is 1.5; VRRP version 2 carries whole seconds, 1 to 255: round it, or set version 3.'),
+    (changed(0, advert_int=0), {}, 'one: advert_int is 0; VRRP version 2 carries whole seconds, 1 to 255: round it, or set version 3.'),
+    (changed(0, advert_int=41, version=3), {}, 'one: advert_int is 41; VRRP version 3 carries 0.01 to 40.95 s.'),
+    (changed(0, virtual_ipaddress=[f'192.0.{place // 250}.{place % 250 + 1}/16' for place in range(256)], interface='eth0'), {},
+     'one: 256 addresses do not fit into an advert, which carries 255: put the others into virtual_ipaddress_excluded.'),
+    (changed(0, virtual_ipaddress=['192.0.2.100/24', '2001:db8::1/64']), {},
+     'one: virtual_ipaddress has IPv4 and IPv6 addresses, which are separate virtual routers (RFC 5798 section 1.3): make two instances, or put '
+     'those of one family into virtual_ipaddress_excluded.'),
+    (changed(0, virtual_ipaddress=['2001:db8::1/64'], interface='eth0', version=2), {}, 'one: version is 2, which knows no IPv6; leave version out.'),
+    (changed(0, version=3, authentication={'auth_pass': 'x'}), {},
+     'one: VRRP version 3 has no authentication (RFC 5798 section 9), so it cannot be given one; leave it out.'),
+    # where the addresses are
+    (changed(0, interface='eth0', virtual_ipaddress=['198.51.100.1/24']), {},
+     "one: 198.51.100.1/24 is in no network of a's eth0 (192.0.2.1/24): correct it, or write it as 198.51.100.1/32 if routers send it there."),
+    (changed(0, virtual_ipaddress=['192.0.2.255/24']), {}, 'one: 192.0.2.255/24 is the address of the network itself or its broadcast; choose another.'),
+    # checks that move nothing
+    (changed(0, nodes=NODES), {'scripts': [{'name': 'web', 'weight': -10}]},
+     "one: check 'web' with weight -10 leaves a at priority 90 when it fails, and b has 90, so nothing moves; let the weight be more than the gap, or 0."),
+    (changed(0, nodes=NODES), {'scripts': [{'name': 'web', 'weight': 10}]},
+     "one: check 'web' with weight 10 leaves a at priority 100 when it fails, and b has 100, so nothing moves; let the weight be more than the gap, or 0."),
+    (changed(0, nodes=NODES, track_script=['web weight -5']), {'scripts': [{'name': 'web'}]},
+     "one: check 'web' with weight -5 leaves a at priority 95 when it fails, and b has 90, so nothing moves; let the weight be more than the gap, or 0."),
+    (changed(0, nodes=NODES, track_interface=['eth1 weight -5']), {},
+     "one: interface 'eth1' with weight -5 leaves a at priority 95 when it fails, and b has 90, so nothing moves; let the weight be more than the gap, "
+     'or 0.'),
+    (changed(0, nodes=[{'name': 'a', 'priority': 255}, 'b']), {'scripts': [{'name': 'web', 'weight': -250}]},
+     "one: check 'web' with weight -250 leaves a at priority 255 when it fails, and b has 50, so nothing moves; let the weight be more than the gap, "
+     'or 0.'),
+    (changed(0, nopreempt=True), {'scripts': [{'name': 'web', 'weight': -60}]},
+     "one: check 'web' has a weight, and with nopreempt no node takes over from one that has lost priority; use weight 0 or leave nopreempt out."),
+    (changed(0, nopreempt=True, preempt_delay=5), {}, 'one: nopreempt and preempt_delay exclude each other; leave one of them out.'),
+    (changed(0, nopreempt=True, nodes=[{'name': 'a', 'priority': 255}, 'b']), {},
+     "one: priority 255 of 'a' always preempts, so nopreempt needs a lower one."),
+    (INSTANCES, {'scripts': [{'name': 'web', 'script': '/tmp/web.sh -v', 'user': 'root'}]},
+     'web: keepalived refuses to run /tmp/web.sh as root, since others can change what is there: put it where only root can write, or give it '
+     'another user.'),
+    # 2.0.7 falls silent
+    (changed(0, track_script=[]), {'scripts': [{'name': 'web'}], 'version': '2.0.7'},
+     'one: it shares eth0 with two and not its trackers of weight 0 (web); in keepalived 2.0.7, when one of these fails, all other instances of the '
+     'interface fall silent and take over nothing: give both the same, or a weight, or use 2.0.8 or newer.'),
+    # unicast
+    (changed(0, nodes=['a'], unicast=True), {}, "one: 'a' has no unicast_peer but itself, so it would always be master; name other nodes or leave unicast out."),
+    (changed(0, unicast=True), {'hostvars': {'a': HOSTS['a'], 'b': {}}},
+     "one: the address that 'b' sends its adverts from is not known; let its facts be read, or give the node a unicast_src_ip."),
+    # sync groups
+    (INSTANCES, {'vrrp_sync_groups': [{'name': 'both', 'group': ['one', 'two']}]},
+     'both: its instances prefer different nodes, and a sync group moves as one; give them the same nodes in the same order.'),
+    (INSTANCES, {'vrrp_sync_groups': [{'name': 'both', 'group': ['one', 'three']}]}, "both: there is no instance 'three'; there are one, two."),
+    (INSTANCES, {'vrrp_sync_groups': [{'name': 'x', 'group': ['one']}, {'name': 'y', 'group': ['one']}]},
+     'y: one is in the sync group x already; an instance moves with one.'),
+    (INSTANCES, {'vrrp_sync_groups': [{'name': 'both'}]}, "both: 'group' names no instance; name those that move together."),
+    # keywords of the version
+    (changed(0, down_timer_adverts=2), {'version': '2.0.7'},
+     "keepalived.conf: vrrp_instance one: keyword 'down_timer_adverts' came with keepalived 2.2.3 and this is 2.0.7"),
+    (INSTANCES, {'blocks': {'virtual_servers': []}}, "keepalived.conf: top level: there is no keyword 'virtual_servers'; nearest: virtual_server"),
+    (INSTANCES, {'blocks': {'vrrp_instance': []}},
+     'keepalived_blocks: vrrp_instance does not belong there, since the plan has to know it; use keepalived_vrrp_instances.'),
+]
+
+
+@pytest.mark.parametrize('instances, arguments, finding', CASES)
+def test_lint(instances, arguments, finding):
+    assert [found for found in plan_of(instances, **arguments)['findings'] if found.startswith(finding)], plan_of(instances, **arguments)['findings']
+
+
+def two_clusters(other, hosts=('c',)):
+    return vrrp_plan({**described(vrrp_instances=INSTANCES), **described(hosts, vrrp_instances=other)}, HOSTS)
+
+
+def test_two_clusters_are_planned_together():
+    plan = two_clusters(DIFFERENT)
+    assert plan['findings'] == []
+    assert plan['members'] == ['a', 'b', 'c']
+    assert [vip['owner'] for vip in plan['vips']] == ['a', 'b', 'c']
+    assert [block['name'] for block in plan['hosts']['c']['conf']['vrrp_instance']] == ['one']
+
+
+@pytest.mark.parametrize('values, finding', [
+    ({'virtual_router_id': 100}, 'one: virtual router id 100 is already that of one of another cluster (a, b); give each its own.'),
+    ({'virtual_ipaddress': ['192.0.2.100/24']}, 'one: address 192.0.2.100 is already that of one of another cluster (a, b); give each its own.'),
+    ({'nodes': ['c', 'a']}, 'a: c and a have different variables of the cluster, and yet the first names the latter as a node; give all of its hosts '
+                            'the same, as variables of a group.'),
+])
+def test_two_clusters_do_not_meet(values, finding):
+    assert finding in two_clusters([{**DIFFERENT[0], **values}])['findings']
+
+
+def test_a_router_id_may_be_used_again_on_another_network():
+    hosts = {**HOSTS, 'c': host('198.51.100.3/24')}
+    other = [{'name': 'other', 'virtual_router_id': 100, 'virtual_ipaddress': ['198.51.100.100/24'], 'nodes': ['c']}]
+    assert vrrp_plan({**described(vrrp_instances=INSTANCES), **described(['c'], vrrp_instances=other)}, hosts)['findings'] == []
+
+
+@pytest.mark.parametrize('weight', [-51, 51])
+def test_a_weight_above_the_gap_is_right(weight):
+    assert plan_of(INSTANCES, scripts=[{'name': 'web', 'weight': weight}])['findings'] == []
+
+
+@pytest.mark.parametrize('values, arguments', [
+    ({}, {'scripts': [{'name': 'web'}], 'version': '2.0.7'}),
+    ({'track_script': []}, {'scripts': [{'name': 'web'}], 'version': '2.0.20'}),
+    ({'interface': 'eth0', 'virtual_ipaddress': ['198.51.100.1/32']}, {}),
+    ({'version': 3, 'advert_int': 0.25}, {}),
+    ({'nopreempt': True}, {'scripts': [{'name': 'web'}]}),
+])
+def test_what_is_right_has_no_findings(values, arguments):
+    assert plan_of(changed(0, **values), **arguments)['findings'] == []
+
+
+def test_unicast_peers_are_the_other_nodes():
+    plan = plan_of(changed(0, nodes=['a', 'b', 'c'], unicast=True))
+    assert plan['findings'] == []
+    assert (instance_on(plan, 'b', 'one')['unicast_src_ip'], instance_on(plan, 'b', 'one')['unicast_peer']) == ('192.0.2.2', ['192.0.2.1', '192.0.2.3'])
+    assert 'unicast_peer' not in instance_on(plan, 'b', 'two')
+    given = plan_of(changed(0, unicast_peer=['192.0.2.1', '192.0.2.2']))
+    assert [instance_on(given, node, 'one')['unicast_peer'] for node in 'ab'] == [['192.0.2.2'], ['192.0.2.1']]
+
+
+def test_unicast_of_all_instances_is_one_variable():
+    plan = plan_of(changed(1, unicast=False), unicast=True)
+    assert 'unicast_peer' in instance_on(plan, 'a', 'one')
+    assert 'unicast_peer' not in instance_on(plan, 'a', 'two')
+
+
+def test_ipv6_is_version_3_and_begins_link_local():
+    hosts = copy.deepcopy(HOSTS)
+    for number, name in enumerate('ab', 1):
+        hosts[name]['ansible_facts']['eth0']['ipv6'] = [{'address': f'2001:db8::{number}', 'prefix': '64'}, {'address': 'fe80::1', 'prefix': '64'}]
+    plan = plan_of(changed(0, virtual_ipaddress=['2001:db8::100/64']), hosts, auth_pass='secret')
+    assert plan['findings'] == []
+    block = instance_on(plan, 'a', 'one')
+    assert (block['version'], block['native_ipv6'], block['interface']) == (3, True, 'eth0')
+    assert block['virtual_ipaddress'] == ['fe80::200:5eff:fe00:264/64', '2001:db8::100/64']
+    assert 'authentication' not in block
+    assert [vip['address'] for vip in plan['vips']] == ['2001:db8::100', '192.0.2.101']
+    assert instance_on(plan_of(changed(0, virtual_ipaddress=['2001:db8::100/64'], unicast=True), hosts), 'a', 'one')['unicast_peer'] == ['2001:db8::2']
+
+
+def test_sync_groups_are_on_the_hosts_of_their_instances():
+    group = {'name': 'both', 'group': ['one', 'two']}
+    plan = plan_of(changed(1, nodes=['a', 'b']), vrrp_sync_groups=[group])
+    assert plan['findings'] == []
+    assert plan['hosts']['a']['conf']['vrrp_sync_group'] == [group]
+
+
+def test_versions_are_each_hosts_own():
+    descriptions = {**described(['a'], '2.0.7', vrrp_instances=changed(0, down_timer_adverts=2)),
+                    **described(['b'], vrrp_instances=changed(0, down_timer_adverts=2))}
+    plan = vrrp_plan(descriptions, HOSTS)
+    assert len(plan['findings']) == 1 and 'this is 2.0.7' in plan['findings'][0]
+
+
+def test_blocks_are_each_hosts_own():
+    descriptions = {**described(['a'], blocks={'static_routes': ['198.51.100.0/24 dev eth0']}, vrrp_instances=INSTANCES),
+                    **described(['b'], vrrp_instances=INSTANCES)}
+    plan = vrrp_plan(descriptions, HOSTS)
+    assert plan['findings'] == []
+    assert [plan['hosts'][name]['conf'].get('static_routes') for name in 'ab'] == [['198.51.100.0/24 dev eth0'], None]
+
+
+
+
+BETWEEN_CASES = [{'virtual_router_id': 100}, {'nodes': ['c', 'a']}]
+
+
+def all_findings():
+    """What all the cases above find."""
+    plans = [plan_of(instances, **arguments) for instances, arguments, dummy in SIMPLE_CASES + CASES]
+    plans += [plan_of(changed(0, nodes=[{'name': 'a', 'advert_int': 2}, 'b']))] + [two_clusters([{**DIFFERENT[0], **values}]) for values in BETWEEN_CASES]
+    return [plan['findings'] for plan in plans]
+
+
+@pytest.mark.parametrize('name', ['RULES', 'RULES_BETWEEN'])
+def test_every_rule_has_a_case_that_breaks_it(monkeypatch, name):
+    whole, rules = all_findings(), getattr(_vrrp_lint, name)
+    for rule in rules:
+        monkeypatch.setattr(_vrrp_lint, name, [other for other in rules if other is not rule])
+        assert all_findings() != whole, rule.__name__

@@ -1,21 +1,18 @@
 # Copyright: vipkit.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The check scripts of the keepalived role, each kind run for real."""
+"""The check scripts, each kind run for real."""
 
 from __future__ import annotations
 
 import http.server
-import pathlib
 import socket
 import subprocess
 import threading
 import time
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
-
-TEMPLATE = pathlib.Path(__file__).resolve().parents[2] / 'roles/keepalived/templates/check.j2'
+from ansible.errors import AnsibleFilterError
+from ansible_collections.vipkit.ha.plugins.filter.check_scripts import check_scripts
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -46,12 +43,10 @@ def a_server():
 
 @pytest.fixture(name='check')
 def a_check(tmp_path):
-    """Renders a check as the role does, runs it, and gives its exit code."""
+    """Writes a check's script, runs it, and gives its exit code."""
     def run(name='check_it', **check):
-        variables = {'script': {'name': name, 'check': check}, 'ansible_managed': 'managed', '__keepalived_check_log': str(tmp_path / 'log')}
-        templar = Templar(loader=DataLoader(), variables=variables)
         path = tmp_path / name
-        path.write_text(templar.template(TEMPLATE.read_text(), convert_data=False, preserve_trailing_newlines=True))
+        path.write_text(check_scripts([{'name': name, 'check': check}], str(tmp_path / 'log'))[0]['content'])
         path.chmod(0o755)
         return subprocess.run([str(path)], check=False, timeout=10).returncode
     return run
@@ -113,3 +108,12 @@ def test_results_are_logged_when_asked(check, tmp_path):
     check(kind='command', command='true', log=True)
     check(kind='command', command='exit 3', log=True)
     assert [line.split()[1] for line in (tmp_path / 'log').read_text().splitlines()] == ['0', '3']
+
+
+def test_scripts_of_ones_own_are_left_out():
+    assert check_scripts([{'name': 'own', 'script': '/usr/bin/true'}]) == []
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(AnsibleFilterError, match="check_it: there is no check of the kind 'ping'; there are http, tcp, process, command"):
+        check_scripts([{'name': 'check_it', 'check': {'kind': 'ping'}}])
