@@ -10,7 +10,8 @@ short_description: Lay out a report on virtual IPs as a table
 version_added: 1.0.0
 author: vipkit.ha contributors (@vipkit)
 description:
-  - Gives the rows of a report as aligned lines of text, beside what a witness got over HTTP from each virtual IP.
+  - Gives the rows of a report as aligned lines of text, beside who advertises each virtual IP or answers for it
+    on the wire, and what a witness got over HTTP from it.
 positional: _input, answers
 options:
   _input:
@@ -42,7 +43,7 @@ _value:
   elements: str
 """
 
-_HEADING = ('VIP', 'expected owner', 'owner seen', 'HTTP through the VIP')
+_HEADING = ('VIP', 'expected owner', 'owner seen', 'on the wire', 'HTTP through the VIP')
 
 
 def _answer(result):
@@ -59,7 +60,8 @@ def _answer(result):
 def vip_table(report, answers=None):
     """Lines of text with aligned columns."""
     answered = {result['vip']['address']: _answer(result) for result in answers or []}
-    lines = [_HEADING] + [(row['address'], row['expected'], ', '.join(row['seen']) or 'nobody', answered.get(row['address'], 'not asked'))
+    lines = [_HEADING] + [(row['address'], row['expected'], ', '.join(row['seen']) or 'nobody',
+                           ', '.join(sorted({*row['advertised_by'], *row['answered_by']})) or '-', answered.get(row['address'], 'not asked'))
                           for row in report['rows']]
     widths = [max(map(len, column)) for column in zip(*lines)]
     return ['  '.join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]

@@ -220,7 +220,8 @@ from ansible_collections.vipkit.ha.plugins.module_utils._artifact import (
     settle_directory,
 )
 
-MODE, MODE_ASIDE = 0o640, 0o600
+MODE = 0o640
+MODE_ASIDE = 0o600
 REPETITIONS = 3
 
 

@@ -66,6 +66,11 @@ def known(version='', has=None, table=ROOT, path=()):
         yield from known(version, has, table_of(found.kind) or {}, (*path, keyword))
 
 
+def shown(limit):
+    """A limit as keepalived would take it."""
+    return f'{limit:.6f}'.rstrip('0').rstrip('.') if isinstance(limit, float) else str(limit)
+
+
 # --- values ---
 
 def _one_line(value):
@@ -114,11 +119,11 @@ def _address_of(name, convert):
 
 def _in_range(name, pattern):
     def in_range(value, low, high):
-        text = str(value)
+        text, one = str(value), f'give one from {shown(low)} to {shown(high)}'
         if not re.fullmatch(pattern, text):
-            raise _Fault(f'{value!r} is no {name}; give one from {low} to {high}')
+            raise _Fault(f'{value!r} is no {name}; {one}')
         if not low <= float(text) <= high:
-            raise _Fault(f'{value} is out of range; give one from {low} to {high}')
+            raise _Fault(f'{value} is out of range; {one}')
         return text
     return in_range
 

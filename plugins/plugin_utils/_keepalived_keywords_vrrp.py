@@ -12,6 +12,7 @@ from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_kin
 from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_global import BFD, DELAY, FIREWALL, REPEAT, SIZE
 
 SECONDS = [Keyword(integer(1, 4294), until='2.3.2'), Keyword(number(0.001, 4294), '2.3.2')]
+GARP_INTERVAL = [Keyword(number(0, 2147), until='2.3.2'), Keyword(number(0, 4294), '2.3.2')]
 PROCESS_DELAY = number(0.000001, 3600)
 
 
@@ -26,8 +27,8 @@ def milliseconds(low):
 
 
 GARP_GROUP = {
-    'garp_interval': number(0, 2147),
-    'gna_interval': number(0, 2147),
+    'garp_interval': GARP_INTERVAL,
+    'gna_interval': GARP_INTERVAL,
     'interface': 'word',
     'interfaces': 'lines',
 }

@@ -203,10 +203,19 @@ COMPLAINTS = [
     'Keyword "vrrp_vmac_garp_intvl" is deprecated - please use "vrrp_garp_extra_if"',
     'Keyword "vmac_garp_intvl" is deprecated - please use "garp_extra_if"',
     "nb_get_retry is deprecated - please use 'retry'",
-    '(pair) global_tracking is deprecated. Use track_interface/script/file on the sync group',
-    '(one) Specifying lvs_sync_daemon_interface against a vrrp is deprecated.',
+    'global_tracking is deprecated. Use track_interface/script/file on the sync group',
+    'Specifying lvs_sync_daemon_interface against a vrrp is deprecated.',
     'Please use global lvs_sync_daemon',
-    "(two) 'linkbeat_use_polling' in vrrp instance deprecated - use linkbeat_interfaces block",
-    "(three) thread_timer_expired - please replace with keyword 'timer_expired_backup'",
-    '(four) Cannot specify VRF interface and interface - ignoring',
+    "'linkbeat_use_polling' in vrrp instance deprecated - use linkbeat_interfaces block",
+    "thread_timer_expired - please replace with keyword 'timer_expired_backup'",
+    'Cannot specify VRF interface and interface - ignoring',
 ]
+
+# What it says when the lowest or the highest values of all keywords meet in one file.
+CONFLICTS = [
+    'Virtual server specified family inet6 conflicts with server family',
+    'Quorum is greater than quorum_max - ignoring',
+]
+
+# Wrong values that keepalived mentions in its log at most.
+UNCHECKED = ['regex_min_offset', 'regex_max_offset']

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 import samples
-from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_conf import at, findings, known, render, table_of
+from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_conf import at, findings, known, render, shown, table_of
 from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords import ROOT, VERSIONS
 
 FOLDERS = [Path(__file__).parents[2] / '.state/keepalived', *map(Path, filter(None, [os.environ.get('VIPKIT_KEEPALIVED_BUILDS')]))]
@@ -113,7 +113,7 @@ def of_build(conf, build, table=ROOT):
 def held(conf, table=ROOT, path=()):
     """Path of every keyword of a configuration."""
     for keyword, value in conf.items():
-        if keyword in table:
+        if keyword in table and table[keyword] != 'bare':
             yield (*path, keyword)
             inner = table_of(at(table[keyword]).kind)
             for body in (value if isinstance(value, list) else [value]) if inner else []:
@@ -135,6 +135,11 @@ def with_raw(conf, lines_of, table=ROOT, path=(), done=None):
         else:
             changed[keyword] = with_raw(value, lines_of, inner, (*path, keyword), done)
     return changed
+
+
+def said(complaint):
+    """What a complaint says, without the line and the instance that it is about."""
+    return re.sub(r'^(\([^()]*\) *)*', '', complaint)
 
 
 def lines_with(text, complaints, pattern):
@@ -172,8 +177,8 @@ def test_every_keyword_is_accepted(build, keepalived, tested, place):
 def test_what_is_complained_about_is_known(build, keepalived, tested):
     conf = of_build(samples.COMPLAINED, build)
     assert findings(conf, build.version) == []
-    complaints = [re.sub(r'^\([^()]*Line \d+\) *', '', complaint) for complaint in keepalived(render(conf, build.version)).complaints]
-    assert [complaint for complaint in complaints if complaint not in samples.COMPLAINTS] == []
+    complaints = keepalived(render(conf, build.version)).complaints
+    assert [complaint for complaint in complaints if said(complaint) not in samples.COMPLAINTS] == []
     tested[build.version] |= set(held(conf))
 
 
@@ -184,3 +189,50 @@ def test_what_a_release_or_build_lacks_is_unknown_to_it(build, keepalived):
     text = render(conf, build.version)
     called_unknown = lines_with(text, keepalived(text).complaints, 'Unknown keyword')
     assert sorted(called_unknown) == sorted(f'{path[-1]} 1' for path in lacks)
+
+
+def ranges(build):
+    """(path, values that are taken, values that are refused) of every keyword that does not take just anything."""
+    for path, found in known(build.version, build.has):
+        kind = found.kind if isinstance(found.kind, tuple) else (found.kind,)
+        name, *limits = kind[1] if kind[0] == 'optional' else kind
+        if name in ('integer', 'number', 'weight'):
+            low, high = limits
+            yield path, [shown(low), shown(high)], [shown(low - 1), shown(high + 1)]
+        elif name == 'choice':
+            yield path, [limits[0], limits[-1]], ['nonsense']
+
+
+def without(conf, paths, table=ROOT, path=()):
+    """A configuration without some of its keywords."""
+    kept = {}
+    for keyword, value in conf.items():
+        own = (*path, keyword)
+        inner = keyword in table and table_of(at(table[keyword]).kind)
+        if own in paths:
+            continue
+        if inner and isinstance(value, list):
+            value = [without(body, paths, inner, own) for body in value]
+        kept[keyword] = without(value, paths, inner, own) if inner and isinstance(value, dict) else value
+    return kept
+
+
+def complained_of(build, keepalived, values):
+    """Which of these values, as (path, value), the real keepalived complains of."""
+    given = [f'{path[-1]} {value}' for path, value in values]
+    conf = without(of_build(samples.MAIN, build), {path for path, dummy in values})
+    text = render(with_raw(conf, lambda block: [f'{path[-1]} {value}' for path, value in values if path[:-1] == block]), build.version)
+    ignored = samples.COMPLAINTS + samples.CONFLICTS
+    complaints = [complaint for complaint in keepalived(text).complaints if said(complaint) not in ignored]
+    return sorted(line for line in lines_with(text, complaints, '') if line in given)
+
+
+@pytest.mark.parametrize('end', [0, -1], ids=['lowest', 'highest'])
+def test_values_within_a_range_are_accepted(build, keepalived, end):
+    assert complained_of(build, keepalived, [(path, taken[end]) for path, taken, dummy in ranges(build)]) == []
+
+
+@pytest.mark.parametrize('end', [0, -1], ids=['below', 'above'])
+def test_values_out_of_range_are_refused(build, keepalived, end):
+    values = [(path, refused[end]) for path, dummy, refused in ranges(build) if path[-1] not in samples.UNCHECKED]
+    assert complained_of(build, keepalived, values) == sorted(f'{path[-1]} {value}' for path, value in values)

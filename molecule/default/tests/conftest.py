@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import re
@@ -25,6 +26,16 @@ def wait_until(holds, timeout=30):
         if value or time.monotonic() > end:
             return value
         time.sleep(0.1)
+
+
+def variables(**values):
+    """Extra variables for a play."""
+    return ['--extra-vars', json.dumps(values)]
+
+
+def one_line(output):
+    """What a play said, without its line breaks."""
+    return ' '.join(output.split())
 
 
 class Cluster:

@@ -445,9 +445,9 @@ def test_real_processes(family):
 def test_module_sees_the_loss_that_systemd_does_not(family, systemctl, tmpdir, check_mode):
     tmpdir.join('keepalived.conf').write('abc')
     systemctl.shows(pid=family.process.pid)
-    arguments = {'needs': ['vrrp', 'checker'], 'timeout': 20, 'stable_for': 0.3, 'path': str(tmpdir.join('keepalived.conf')),
+    arguments = {'needs': ['vrrp', 'checker'], 'stable_for': 0.3, 'path': str(tmpdir.join('keepalived.conf')),
                  '_ansible_check_mode': check_mode}
-    status, result = run_module(systemctl.path.dirname, **arguments)
+    status, result = run_module(systemctl.path.dirname, timeout=20, **arguments)
     assert (status, result['changed'], result['alive'], result['active'], result['missing']) == (0, False, True, True, [])
     assert result['daemons'] == {'vrrp': family.pid('v.pid'), 'checker': family.pid('c.pid'), 'bfd': None}
     assert result['main_pid'] == family.process.pid
@@ -458,7 +458,7 @@ def test_module_sees_the_loss_that_systemd_does_not(family, systemctl, tmpdir, c
 
     family.lose_vrrp()
     for fail_on_dead in (True, False):
-        status, result = run_module(systemctl.path.dirname, **dict(arguments, timeout=0.5, fail_on_dead=fail_on_dead))
+        status, result = run_module(systemctl.path.dirname, timeout=0.5, fail_on_dead=fail_on_dead, **arguments)
         assert (status, result.get('failed', False)) == (int(fail_on_dead), fail_on_dead)
         assert (result['changed'], result['alive'], result['active'], result['missing']) == (False, False, True, ['vrrp'])
         assert ' is active (process %d), but has no vrrp process after 0.' % family.process.pid in result['msg']

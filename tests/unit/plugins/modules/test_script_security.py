@@ -97,7 +97,7 @@ def test_sentences(place):
 
 @pytest.mark.parametrize('make, what', [
     (lambda place: str(place.join('none')), 'does not exist'),
-    (lambda place: str(place), 'is not a regular file'),
+    (str, 'is not a regular file'),
     (lambda place: put(place, text='#!/no/such/shell\n'), '/no does not exist'),
     (lambda place: put(place, text='#!/bin/sh\r\nexit 0\r\n'), 'carriage return'),
     (lambda place: put(place) + '/', 'is not a directory'),

@@ -7,6 +7,7 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import binascii
 import ctypes
 import json
 import os
@@ -352,7 +353,7 @@ def request(frames, **more):
 
 
 def in_hex(frames):
-    return [_neighbour.binascii.hexlify(frame).decode() for frame in frames]
+    return [binascii.hexlify(frame).decode() for frame in frames]
 
 
 @pytest.fixture(scope='module')
