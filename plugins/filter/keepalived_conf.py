@@ -11,14 +11,24 @@ version_added: 1.0.0
 author: vipkit.ha contributors (@vipkit)
 description:
   - Turns one host's part of a plan into the text of its C(keepalived.conf).
-  - Every keyword comes from a table; one that the table does not know is an error that names the nearest known ones.
+  - Every keyword comes from a table, which knows those of keepalived 2.0.7, 2.0.20, 2.2.7, 2.2.8, 2.3.3 and 2.3.4 and where each may
+    stand. One that is not there, or that O(version) does not have, is an error that names the nearest ones. So is a value of the wrong
+    kind or out of its range. All errors come together.
+  - What stands inside of a block of lines, such as C(virtual_ipaddress) or C(static_routes), is written as it is given.
   - Braces always balance and no value can add a line of its own, so that what C(keepalived -t) lets pass in old versions cannot happen.
   - It decides nothing; that is the work of P(vipkit.ha.vrrp_plan#filter).
-positional: _input, auth_pass, scripts_dir
+positional: _input, auth_pass, scripts_dir, version, scripts
 options:
   _input:
     description:
-      - The blocks C(global_defs), C(vrrp_script) and C(vrrp_instance), the last two as lists in which each has a C(name).
+      - Name of each block to what it holds, a dictionary of keywords and further blocks. What stands outside of any block is a key, too.
+      - Blocks with a name, such as C(vrrp_instance), C(virtual_server) and its C(real_server), are lists in which each has a C(name).
+        That of a C(virtual_server) can be of several words, such as C(192.0.2.1 80).
+      - Blocks that can stand more than once without a name, such as C(garp_group) or the checkers of a C(real_server), are a list of
+        dictionaries, or one.
+      - Blocks of lines, such as C(virtual_ipaddress) and C(static_routes), are lists of text. Those of a C(virtual_server_group) are its
+        C(members).
+      - A keyword without a value is C(true). C(false) leaves it out.
       - The key C(raw) is taken as it is, in any block and at the top.
     type: dict
     required: true
@@ -28,6 +38,10 @@ options:
     default: {}
   scripts_dir:
     description: Directory of the check scripts on this host. A C(vrrp_script) without a C(script) is the one of its own name there.
+    type: str
+    default: ''
+  version:
+    description: Version of the keepalived that the file is for. Without it, every keyword of every known version is taken.
     type: str
     default: ''
   scripts:

@@ -146,7 +146,7 @@ refusal:
   returned: with O(state=tested)
   type: str
   sample: "(/etc/keepalived/keepalived.conf: Line 10) Unknown keyword 'virtual_adress' | (Line 12) Truncating auth_pass ****"
-rc:
+exit_code:
   description:
     - Exit code of the test, or the negative number of the signal that ended it.
     - Null when it was not started, or had to be killed because it did not end.
@@ -239,7 +239,7 @@ def current(path):
             raise ArtifactError('{0} is not a file; move it away and run again'.format(path))
         ours = os.geteuid() != 0 or (status.st_uid, status.st_gid) == (0, 0)
         with open(path, 'rb') as handle:
-            return handle.read(), ours and stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == MODE
+            return handle.read(), ours and stat.S_IMODE(status.st_mode) == MODE  # a link's mode is never that
 
 
 @contextlib.contextmanager
@@ -313,7 +313,7 @@ def tested(path, content, binary, secrets, timeout):
         'differs': live != data or not right,
         'accepted': not words,
         'refusal': _keepalived.masked(words, hidden).replace('\n', ' | '),
-        'rc': outcome.rc if outcome else None,
+        'exit_code': outcome.rc if outcome else None,
         'shared_changes': [dict(change, instance=_keepalived.masked(change['instance'], secrets)) for change in changes],
     }
 

@@ -27,7 +27,7 @@ class _Fault(Exception):
 @functools.lru_cache(maxsize=None)
 def release(version):
     """A version as something to compare."""
-    return tuple(int(part) for part in version.split('.'))
+    return tuple(int(part) for part in re.findall(r'\d+', version))
 
 
 def variants(entry):
@@ -158,6 +158,8 @@ _SCALARS = {
 
 
 def _entries(value):
+    if isinstance(value, dict):
+        raise _Fault('it is a dictionary and has to be a list')
     if not isinstance(value, list):
         raise _Fault(f'{value!r} is no list; write it as [{value}]')
     return value
@@ -185,8 +187,8 @@ class _Writer:
         self.findings.append(f"keepalived.conf: {where or 'top level'}: {problem}")
 
     def nearest(self, given, table):
-        known = [keyword for keyword, entry in table.items() if at(entry, self.version)]
-        near = difflib.get_close_matches(given, known) or difflib.get_close_matches(given, known, cutoff=0)
+        there = [keyword for keyword, entry in table.items() if at(entry, self.version)]
+        near = difflib.get_close_matches(given, there) or difflib.get_close_matches(given, there, cutoff=0)
         return f"{', '.join(near)} (or use raw)"
 
     def kind(self, where, table, keyword):
@@ -209,7 +211,7 @@ class _Writer:
     def body(self, where, table, body):
         """The lines inside of a block, its keywords in the order of the table."""
         if not isinstance(body, dict):
-            self.fault(where, f'{body!r} is no dictionary of keywords')
+            self.fault(where, 'it has to be a dictionary of keywords')
             return []
         kinds = {keyword: self.kind(where, table, keyword) for keyword, value in body.items()
                  if keyword != 'raw' and (value is not None or keyword not in table)}
@@ -229,31 +231,41 @@ class _Writer:
     def named(self, where, keyword, table, name, body):
         """The lines of a block that has a name."""
         if not isinstance(body, dict) or 'name' not in body:
-            raise _Fault(f'{body!r} has no name; write it as {{name: …, …}}')
+            raise _Fault('an entry has no name; write it as {name: …, …}')
         head = f"{keyword} {_SCALARS[name](body['name'])}"
         return self.block(_with(where, head), head, table, {key: value for key, value in body.items() if key != 'name'})
 
+    def each(self, where, entries, write):
+        """The lines of every entry that can be written."""
+        lines = []
+        for entry in _entries(entries):
+            try:
+                lines += write(entry)
+            except _Fault as fault:
+                self.fault(where, fault)
+        return lines
+
     def keyword(self, where, keyword, kind, value):
         """The lines of one keyword."""
+        own = _with(where, keyword)
         if isinstance(kind, dict):
-            return self.block(_with(where, keyword), keyword, kind, value)
+            return self.block(own, keyword, kind, value)
         name, *details = kind if isinstance(kind, tuple) else (kind,)
         if name == 'flag' or name == 'optional' and isinstance(value, bool):
             return [keyword] if _truth(value) == 'true' else []
         if name == 'optional':
             return self.keyword(where, keyword, details[0], value)
         if name == 'lines':
-            entries = [_INDENT + _one_line(entry) for entry in _entries(value)]
+            entries = self.each(own, value, lambda entry: [_INDENT + _one_line(entry)])
             return [f'{keyword} {{', *entries, '}'] if entries else []
         if name == 'bare':
-            return [_one_line(entry) for entry in _entries(value)]
+            return self.each(own, value, lambda entry: [_one_line(entry)])
         if name == 'repeated':
-            return [line for entry in _entries(value) for line in self.keyword(where, keyword, details[0], entry)]
+            return self.each(own, value, lambda entry: self.keyword(where, keyword, details[0], entry))
         if name == 'blocks':
-            bodies = [value] if isinstance(value, dict) else _entries(value)
-            return [line for body in bodies for line in self.block(_with(where, keyword), keyword, details[0], body)]
+            return self.each(own, [value] if isinstance(value, dict) else value, lambda body: self.block(own, keyword, details[0], body))
         if name == 'named':
-            return [line for body in _entries(value) for line in self.named(where, keyword, *details, body)]
+            return self.each(own, value, lambda body: self.named(where, keyword, *details, body))
         return [f'{keyword} {_SCALARS[name](value, *details)}']
 
 

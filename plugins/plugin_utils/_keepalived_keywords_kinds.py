@@ -30,6 +30,7 @@ import typing
 UINT = 4294967295
 INT = 2147483647
 
+
 class Keyword(typing.NamedTuple):
     """A kind, the first release that has it, the first that no longer has it, and what a build of keepalived needs for it.
 

@@ -70,8 +70,11 @@ def test_the_seeds_cluster_gives_the_seeds_configuration(node):
     ]
     facts = {name: {'ansible_facts': {'interfaces': ['ens33'], 'ens33': {'ipv4': {'address': address, 'prefix': '24'}}}}
              for name, address in (('node128', '192.168.100.128'), ('node129', '192.168.100.129'))}
-    plan = vrrp_plan(instances, hostvars=facts, auth_pass='nanfei',
-                     scripts=[{'name': 'check_nginx', 'interval': 1, 'check': {'kind': 'http', 'url': 'http://127.0.0.1/'}}])
+    cluster = {'vrrp_instances': instances, 'auth_pass': 'nanfei',
+               'vrrp_scripts': [{'name': 'check_nginx', 'interval': 1, 'check': {'kind': 'http', 'url': 'http://127.0.0.1/'}}]}
+    described = {name: {'cluster': cluster, 'version': '2.0.7', 'configure_flags': [], 'blocks': {}} for name in facts}
+    plan = vrrp_plan(described, facts)
+    assert plan['findings'] == []
     text = keepalived_conf(plan['hosts'][node]['conf'], vrrp_secrets(instances, 'nanfei'),
                            '/apps/keepalived/keepalived-2.0.7/scripts')
     assert body(text) == seed(node)
@@ -105,7 +108,7 @@ def test_keywords(keyword, value, expected):
     (instance(interface='eth0 # x'), "keepalived.conf: vrrp_instance one, interface: 'eth0 # x' cannot be written: it has to be one word"),
     (instance(virtual_ipaddress=['192.0.2.1 }']), "keepalived.conf: vrrp_instance one, virtual_ipaddress: '192.0.2.1 }' cannot be written"),
     (instance(notify='/bin/x "y"'), 'keepalived.conf: vrrp_instance one, notify: \'/bin/x "y"\' cannot be written: it holds a double quote'),
-    ({'vrrp_instanze': []}, "keepalived.conf: top level: there is no block 'vrrp_instanze'; known: global_defs, vrrp_script, vrrp_instance"),
+    ({'vrrp_instanze': []}, "keepalived.conf: top level: there is no keyword 'vrrp_instanze'; nearest: vrrp_instance"),
 ])
 def test_what_cannot_be_written_is_refused(conf, message):
     with pytest.raises(AnsibleFilterError) as error:

@@ -132,6 +132,11 @@ def test_version_3_ignores_what_only_version_2_sends():
     assert _keepalived.shared_changes(before, after) == []
 
 
+def test_unicast_sends_to_no_group():
+    before = CONF.replace(u'priority 100', u'unicast_peer {\n192.0.2.2\n}')
+    assert _keepalived.shared_changes(before, before.replace(u'vrrp_version 2', u'vrrp_mcast_group4 224.0.0.20')) == []
+
+
 def test_ipv6():
     before = CONF.replace(u'192.0.2.10/24', u'2001:DB8:0::10/64').replace(u'192.0.2.11', u'fe80::1')
     same = before.replace(u'2001:DB8:0::10/64', u'2001:db8::10').replace(u'vrrp_version 2', u'vrrp_mcast_group4 224.0.0.20')
@@ -157,6 +162,12 @@ def test_partners_are_the_same_on_the_wire_before_they_have_the_same_name():
 def test_partners_with_one_router_id_on_two_interfaces():
     before = instance(u'A', 51) + instance(u'B', 51, u'eth1', u'192.0.2.11')
     assert _keepalived.shared_changes(before, instance(u'X', 51, u'eth1', u'192.0.2.11') + instance(u'Y', 51)) == []
+
+
+def test_instances_without_a_router_id_are_only_the_same_by_name():
+    before = instance(u'A', u'')
+    assert _keepalived.shared_changes(before, instance(u'B', u'', address=u'192.0.2.11')) == []
+    assert _keepalived.shared_changes(before, instance(u'A', u'', address=u'192.0.2.11')) == [{'instance': 'A', 'what': ['virtual_ipaddress']}]
 
 
 def test_what_only_one_file_has_is_no_shared_change():

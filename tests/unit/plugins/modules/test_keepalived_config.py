@@ -77,7 +77,7 @@ def test_accepted(host):
     host.says('echo "$@" >arguments; ls -ld "$3" >listing; cp "$3" seen')
     host.has(OLD)
     assert host.test() == {
-        'changed': False, 'differs': True, 'accepted': True, 'refusal': '', 'rc': 0,
+        'changed': False, 'differs': True, 'accepted': True, 'refusal': '', 'exit_code': 0,
         'shared_changes': [{'instance': 'VI_1', 'what': ['auth_pass']}]}
     assert host.tmpdir.join('arguments').read() == '-t -f {0}.staged\n'.format(host.live)
     assert host.tmpdir.join('listing').read().startswith('-rw-------')
@@ -132,7 +132,7 @@ def test_dangling_link_is_no_file(host):
 def test_refused(host):
     host.says('echo "($3: Line 4) Truncating auth_pass to 8 characters" >&2; echo "  bad: geheim12 hush"; echo "  bad: geheim12 hush"; exit 4')
     result = host.test(secrets=['hush'])
-    assert (result['accepted'], result['rc']) == (False, 4)
+    assert (result['accepted'], result['exit_code']) == (False, 4)
     assert result['refusal'] == '({0}: Line 4) Truncating auth_pass **** | bad: **** ****'.format(host.live)
     assert host.files() == {}
 
@@ -146,7 +146,7 @@ def test_refused_without_a_word(host):
 def test_errors_with_exit_code_0(host, version, accepted):
     host.says('echo "(Line 1) Unknown keyword"', version)
     result = host.test()
-    assert (result['accepted'], result['rc'], result['refusal']) == (accepted, 0, '' if accepted else '(Line 1) Unknown keyword')
+    assert (result['accepted'], result['exit_code'], result['refusal']) == (accepted, 0, '' if accepted else '(Line 1) Unknown keyword')
 
 
 def test_killed_by_a_signal_that_has_nothing_to_do_with_the_file(host):
@@ -158,7 +158,7 @@ def test_killed_by_a_signal_that_has_nothing_to_do_with_the_file(host):
 def test_killed_by_a_signal_again_and_again(host):
     host.says('echo x >>runs; kill -KILL $$')
     result = host.test()
-    assert (result['accepted'], result['rc'], result['refusal']) == (False, -9, 'keepalived -t was ended by signal 9, 4 times')
+    assert (result['accepted'], result['exit_code'], result['refusal']) == (False, -9, 'keepalived -t was ended by signal 9, 4 times')
     assert len(host.tmpdir.join('runs').readlines()) == 4
 
 
@@ -173,7 +173,7 @@ def test_hanging(host):
     start = time.time()
     result = host.test(timeout=0.5)
     assert time.time() - start < 20
-    assert (result['accepted'], result['rc']) == (False, None)
+    assert (result['accepted'], result['exit_code']) == (False, None)
     assert result['refusal'] == 'one moment | keepalived -t did not end within 0.5 s and was killed'
     assert len(host.tmpdir.join('runs').readlines()) == 1
     assert host.files() == {}
@@ -188,7 +188,7 @@ def test_hanging(host):
 def test_refused_before_keepalived_is_asked(host, content, words):
     host.says('echo x >runs')
     result = host.test(content)
-    assert (result['accepted'], result['rc'], result['refusal']) == (False, None, words)
+    assert (result['accepted'], result['exit_code'], result['refusal']) == (False, None, words)
     assert not host.tmpdir.join('runs').check()
 
 
@@ -406,7 +406,7 @@ def test_module_from_the_test_to_taking_back(host):
         assert ('diff' in result) == (state != 'tested')
         assert 'geheim' not in text
         answers.append(result)
-    assert (answers[0]['accepted'], answers[0]['rc'], answers[0]['differs']) == (False, 4, True)
+    assert (answers[0]['accepted'], answers[0]['exit_code'], answers[0]['differs']) == (False, 4, True)
     assert (answers[1]['previous'], answers[2]['previous'], answers[3]['previous']) == (path + '.previous', path + '.previous', None)
     assert (answers[4]['set_aside'], answers[5]['set_aside'], answers[6]['set_aside']) == (path + '.failed', path + '.failed', None)
     assert host.files() == {'': (OLD, 0o640), '.previous': (OLD, 0o600), '.failed': (NEW, 0o600)}
@@ -418,8 +418,10 @@ def test_module_shows_a_diff_of_a_file_without_any_password(host):
     assert diff == {'before_header': str(host.live), 'before': '', 'after_header': str(host.live), 'after': content.rstrip('\n')}
 
 
-def test_module_without_diff(host):
-    assert 'diff' not in run_module(path=str(host.live), state='present', content=NEW)[2]
+def test_module_without_diff_and_secrets_tells_nothing_of_the_content(host):
+    dummy, text, result = run_module(path=str(host.live), state='present', content=NEW)
+    assert 'diff' not in result
+    assert 'geheim' not in text
 
 
 @pytest.mark.parametrize('arguments, text', [
