@@ -1,0 +1,126 @@
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Two clusters side by side: who holds what, who follows whom, and what the lint says when they meet."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+import pytest
+import testinfra
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+NET = os.environ.get('VIPKIT_CLUSTER_NET', '192.168.120')
+EDGE = {f'{NET}.51': 'edge1', f'{NET}.52': 'edge2', f'{NET}.53': 'edge3', f'{NET}.54': 'edge2', 'fd00:120::54': 'edge2', 'fd00:120::56': 'edge3'}
+INNER = f'{NET}.61'
+NODES = {name: testinfra.get_host(f'docker://{name}') for name in ('edge1', 'edge2', 'edge3', 'inner1', 'inner2')}
+
+
+def wait_until(holds, timeout=30):
+    """Wait until a condition holds; the last value that it had tells whether it did."""
+    end = time.monotonic() + timeout
+    while True:
+        value = holds()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(0.1)
+
+
+def holders():
+    """Holders of each virtual IP, as `ip` sees them; a stopped node holds nothing."""
+    found = {vip: [] for vip in (*EDGE, INNER)}
+    for name, host in NODES.items():
+        held = host.run('ip -o address show').stdout
+        for vip, names in found.items():
+            names += [name] if f' {vip}/' in held else []
+    return found
+
+
+def edge(**moved):
+    """Planned holders in the cluster of three, but for what is said to be elsewhere."""
+    return {vip: [moved.get(owner, owner)] for vip, owner in EDGE.items()}
+
+
+def edge_becomes(expected):
+    """Wait until the virtual IPs of the cluster of three are held like this, and tell how they are."""
+    wait_until(lambda: {vip: names for vip, names in holders().items() if vip != INNER} == expected, 40)
+    return {vip: names for vip, names in holders().items() if vip != INNER}
+
+
+def play(playbook, **values):
+    """Exit code and output, as one line, of a playbook."""
+    env = {**os.environ, 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'), 'ANSIBLE_NOCOLOR': '1', 'ANSIBLE_FORCE_COLOR': '0',
+           'ANSIBLE_COLLECTIONS_PATH': str(ROOT / '.collections'), 'VIPKIT_CLUSTER_NET': NET}
+    done = subprocess.run(['ansible-playbook', str(ROOT / playbook), '-i', os.environ['MOLECULE_INVENTORY_FILE'], '--extra-vars', json.dumps(values)],
+                          cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    return done.returncode, ' '.join((done.stdout + done.stderr).split())
+
+
+@pytest.fixture(autouse=True)
+def settled():
+    """Every test starts from the planned state, and leaves it."""
+    assert edge_becomes(edge()) == edge(), 'not in the planned state before the test'
+    yield
+    assert edge_becomes(edge()) == edge(), 'not back in the planned state after the test'
+
+
+def test_masters_are_spread_and_each_address_has_one_owner():
+    assert len(holders()[INNER]) == 1
+    code, output = play('playbooks/verify.yml')
+    assert code == 0, output
+    for vip, owner in EDGE.items():
+        assert f'{vip} ' in output and f' {owner} ' in output
+
+
+def test_unicast_goes_to_the_peers_alone():
+    text = NODES['edge1'].file('/etc/keepalived/keepalived.conf').content_string
+    first = text[text.index('vrrp_instance web_1'):text.index('vrrp_instance web_2')]
+    assert f'unicast_src_ip {NET}.11\n' in first
+    assert f'unicast_peer {{\n        {NET}.12\n        {NET}.13\n    }}' in first
+
+
+def test_dead_node_leaves_everything_to_the_next_and_both_families_together():
+    subprocess.run(['docker', 'kill', 'edge2'], check=True, capture_output=True)
+    try:
+        # after edge2 comes edge3 for web_2, and edge1 for the sync group
+        expected = {**edge(), f'{NET}.52': ['edge3'], f'{NET}.54': ['edge1'], 'fd00:120::54': ['edge1']}
+        assert edge_becomes(expected) == expected
+    finally:
+        subprocess.run(['docker', 'start', 'edge2'], check=True, capture_output=True)
+
+
+def test_failing_check_moves_the_sync_group_as_one():
+    NODES['edge2'].check_output('systemctl stop syslog.socket rsyslog')
+    try:
+        expected = {**edge(), f'{NET}.52': ['edge3'], f'{NET}.54': ['edge1'], 'fd00:120::54': ['edge1']}
+        assert edge_becomes(expected) == expected
+    finally:
+        NODES['edge2'].check_output('systemctl start syslog.socket rsyslog')
+
+
+def test_without_preemption_the_address_stays_where_it_went():
+    owner = holders()[INNER][0]
+    other = next(name for name in ('inner1', 'inner2') if name != owner)
+    NODES[owner].check_output('systemctl stop keepalived')
+    assert wait_until(lambda: holders()[INNER] == [other], 5)
+    NODES[owner].check_output('systemctl start keepalived')
+    assert wait_until(lambda: NODES[owner].run('pgrep -c keepalived').stdout.strip() >= '2', 10)
+    code, output = play('playbooks/verify.yml')
+    assert code == 0, output
+    assert holders()[INNER] == [other]
+
+
+def test_clusters_that_meet_are_refused():
+    meeting = [{'name': 'web_1', 'virtual_router_id': 61, 'virtual_ipaddress': [f'{NET}.99/24'], 'nodes': ['edge1', 'edge2']}]
+    inventory = pathlib.Path(os.environ['MOLECULE_INVENTORY_FILE']).parent / 'meeting.yml'
+    inventory.write_text(json.dumps({'edge': {'vars': {'keepalived_vrrp_instances': meeting, 'keepalived_vrrp_sync_groups': []}}}))
+    try:
+        code, output = play('playbooks/validate.yml')
+    finally:
+        inventory.unlink()
+    assert code != 0
+    assert 'virtual router id 61 is already that of web_1 of another cluster' in output, output
