@@ -5,7 +5,7 @@ SUBNET ?= 192.168.100.0/24
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_ALLOW_BROKEN_CONDITIONALS := false
 
-.PHONY: help lab lab-down test lint unit sanity molecule archive setup setup-venv clean
+.PHONY: help lab lab-down test lint unit sanity keywords molecule archive bench setup setup-venv clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -28,7 +28,7 @@ lab-down: setup-venv  ## Remove the lab
 	@python tools/lab down
 	@rm -f inventories/lab/group_vars/all/made-sources.yml
 
-test: lint unit sanity archive molecule  ## Run every test
+test: lint unit sanity archive keywords molecule  ## Run every test
 
 lint: setup-venv  ## yamllint, ansible-lint and the changelog fragments
 	yamllint --strict .
@@ -44,8 +44,16 @@ sanity: setup-venv  ## ansible-test sanity
 archive: setup-venv  ## Build the collection's archive, install it, look what it holds
 	tools/archive
 
-molecule: setup-venv  ## The scenario `default`: two nodes, a client, real failures
+keywords: setup-venv  ## Every keyword, the examples and a known fault, through real builds of keepalived
+	@tools/keepalived-builds
+	python -m pytest -q -p no:cacheprovider tests/keywords tests/faults
+
+molecule: setup-venv  ## The scenarios: a pair in every failure, and two clusters side by side
 	molecule test
+	molecule test -s cluster
+
+bench: setup-venv  ## Measure what is claimed of speed
+	python bench/plan.py
 
 clean: lab-down  ## Remove what the tools made: environment, images, state
 	-docker image rm vipkit-node:bookworm vipkit-base:bookworm

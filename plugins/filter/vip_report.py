@@ -70,7 +70,7 @@ _value:
 """
 
 
-from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_wire import Wire
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_wire import Wire, virtual_router
 
 IN_ORDER, ELSEWHERE, NOWHERE, SEVERAL = range(4)
 
@@ -115,7 +115,7 @@ def vip_report(plan, seen, heard=None, hostvars=None):
             'instance': vip['instance'],
             'expected': vip['owner'] or 'any',
             'seen': _holders(vip['address'], seen),
-            'advertised_by': advertised_by.get(vip['instance'], []),
+            'advertised_by': advertised_by.get(virtual_router(vip), []),
             'answered_by': answered_by.get(vip['address'], []),
         }
         row['grade'], problem = _owners(vip, row, heard)

@@ -80,8 +80,8 @@ class Host:
         # its addresses that are no virtual ones; link-local ones tell nothing
         self.networks = [(interface, entry) for interface, held in self.interfaces.items() for entry in held
                          if entry.ip not in vips and not entry.ip.is_link_local]
-        # what it is known by: other addresses on its interfaces may be virtual ones that it holds right now
-        known_by = [variables.get('ansible_host'), *((facts.get(f'default_ipv{family}') or {}).get('address') for family in (4, 6))]
+        # what it is known by: others on its interfaces, and its default IPv6 address, may be virtual ones that it holds right now
+        known_by = [variables.get('ansible_host'), (facts.get('default_ipv4') or {}).get('address')]
         self.own_addresses = {found.ip for found in map(interface_of, filter(None, known_by)) if found}
 
     @property

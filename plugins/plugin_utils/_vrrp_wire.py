@@ -14,6 +14,11 @@ _FAMILIES = {'inet': 4, 'inet6': 6}
 _VIRTUAL_MAC = '00:00:5e:00:0'  # RFC 5798 section 7.3
 
 
+def virtual_router(vip):
+    """What tells the virtual router of a virtual IP from all others of the plan."""
+    return vip['instance'], tuple(vip['nodes'])
+
+
 class Wire:
     """Adverts and answers, each with the instance that it is about and the name of who sent it."""
 
@@ -28,6 +33,8 @@ class Wire:
         self.blocks = {(name, block['interface'], int(block['virtual_router_id']), _family(block)): block
                        for name, host in plan['hosts'].items() for block in host['conf']['vrrp_instance']}
         self.vmacs = {block['name'] for block in self.blocks.values() if block.get('use_vmac')}
+        # instances of two clusters may have the same name, so it takes the nodes to tell them apart
+        self.router_of = {(node, vip['instance']): virtual_router(vip) for vip in plan['vips'] for node in vip['nodes']}
         # (listener, instance, who or None, advert)
         self.adverts = [(name, block['name'], self.by_address.get(advert['source']), advert)
                         for name, result in heard.items() for advert in result.get('adverts', []) for block in [self._block(name, advert)]
@@ -42,18 +49,18 @@ class Wire:
         return answer['mac'].startswith(_VIRTUAL_MAC) and self.instance_of[answer['address']] in self.vmacs
 
     def advertised_by(self):
-        """Who advertises each instance."""
+        """Who advertises each virtual router."""
         found = {}
-        for dummy, instance, who, advert in self.adverts:
-            found.setdefault(instance, {})[who or f"{advert['source']} ({advert['mac']})"] = True
-        return {instance: sorted(names) for instance, names in found.items()}
+        for listener, instance, who, advert in self.adverts:
+            found.setdefault(self.router_of[listener, instance], set()).add(who or f"{advert['source']} ({advert['mac']})")
+        return {router: sorted(names) for router, names in found.items()}
 
     def answered_by(self):
         """Who answers for each virtual IP; a virtual router's own hardware address tells nothing."""
         found = {}
         for dummy, who, answer in self.answers:
             if who or not self._is_ours(answer):
-                found.setdefault(answer['address'], {})[who or answer['mac']] = True
+                found.setdefault(answer['address'], set()).add(who or answer['mac'])
         return {address: sorted(names) for address, names in found.items()}
 
     def strangers(self):
