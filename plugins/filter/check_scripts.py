@@ -47,6 +47,7 @@ import shlex
 from urllib.parse import urlsplit
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.vipkit.ha.plugins.plugin_utils._checks import LIMIT
 
 _SCRIPT = """\
 #!/usr/bin/env bash
@@ -119,7 +120,7 @@ def check_scripts(scripts, log_file=''):
         if check.get('kind') not in _KINDS:
             raise AnsibleFilterError(f"{script['name']}: there is no check of the kind '{check.get('kind')}'; there are {', '.join(_KINDS)}")
         log = _LOG.format(log_file=shlex.quote(log_file)) if check.get('log') else ''
-        written.append({'name': script['name'], 'content': _SCRIPT.format(check=_KINDS[check['kind']](check), limit=check.get('limit') or 0.8, log=log)})
+        written.append({'name': script['name'], 'content': _SCRIPT.format(check=_KINDS[check['kind']](check), limit=check.get('limit') or LIMIT, log=log)})
     return written
 
 

@@ -96,10 +96,14 @@ from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_lint import lint
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import clusters_of, number
 
 
+def _all_vips(instance):
+    return instance.vips + [entry.ip for entry in instance.excluded]
+
+
 def _vips(cluster):
     return [{'address': str(vip), 'instance': instance.name, 'virtual_router_id': instance.router_id,
              'owner': instance.owner.name if instance.owner else None, 'nodes': [node.name for node in instance.ranked]}
-            for instance in cluster.instances for vip in instance.vips]
+            for instance in cluster.instances for vip in _all_vips(instance)]
 
 
 def _hosts(cluster):
@@ -121,7 +125,7 @@ def _hosts(cluster):
                 host['interfaces'].append(node.interface)
             host['advert_int'] = max(host['advert_int'], number(node.block['advert_int']) or 1)
             held = 'watched' if instance.owner is None else 'owned' if node is instance.owner else 'not_owned'
-            host[held] += map(str, instance.vips)
+            host[held] += map(str, _all_vips(instance))
     for host in hosts.values():
         present = {block['name'] for block in host['conf']['vrrp_instance']}
         groups = [group for group in cluster.sync_groups if present.issuperset(group.get('group') or [None])]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.vipkit.ha.plugins.plugin_utils._checks import COMMON_KEYS, KINDS, LIMIT
 from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_conf import block_findings, findings
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import entries, fitting_interfaces, interface_of, number, release, tracked
 
@@ -43,7 +44,7 @@ def names(cluster):
         if not re.fullmatch(r'[\w.-]+', str(instance.name)):
             yield f"{instance.name}: 'name' has to be one word of letters, digits, '_', '.' and '-'"
         if instance.name in seen:
-            yield f'{instance.name}: name {instance.name} is already that of {instance.name}; give each its own'
+            yield f'{instance.name}: another instance has that name already; give each its own'
         seen.add(instance.name)
 
 
@@ -56,7 +57,7 @@ def router_ids(cluster):
 
 
 def addresses(cluster):
-    """virtual_ipaddress is a list of addresses."""
+    """virtual_ipaddress is a list of addresses, each once."""
     for instance in cluster.instances:
         given = instance.given.get('virtual_ipaddress')
         if not given or not isinstance(given, list):
@@ -65,6 +66,9 @@ def addresses(cluster):
         for entry in given:
             if interface_of(entry) is None:
                 yield f"{instance.name}: '{entry}' is no IP address; write it as 192.0.2.10/24"
+        every = instance.vips + [entry.ip for entry in instance.excluded]
+        for vip in dict.fromkeys(vip for vip in every if every.count(vip) > 1):
+            yield f'{instance.name}: it has the address {vip} more than once; give it once'
 
 
 def families(cluster):
@@ -194,7 +198,7 @@ def own_addresses(cluster):
     hosts = {node.name: node.host for instance in cluster.instances for node in instance.nodes}
     owners = {address: name for name, host in hosts.items() for address in host.own_addresses}
     for instance in cluster.instances:
-        for entry in instance.addresses:
+        for entry in instance.addresses + instance.excluded:
             if entry.ip in owners:
                 yield f"{instance.name}: {entry.ip} is {owners[entry.ip]}'s own address; a virtual IP has to be one that no host has"
             if entry.version == 4 and entry.network.num_addresses > 2 and entry.ip in (entry.network[0], entry.network[-1]):
@@ -204,23 +208,58 @@ def own_addresses(cluster):
 # --- checks ---
 
 def check_names(cluster):
-    """A check has a name of its own and asks what its script can ask."""
+    """Every script in the role's directory has a name of its own."""
     given = [script.get('name') for script in cluster.scripts]
-    for script in cluster.scripts:
-        name, check = str(script.get('name')), cluster.checks.get(script.get('name')) or {}
-        if not re.fullmatch(r'[\w-]+', name) or name in SCRIPT_FILES or given.count(name) > 1:
+    for name in [*given, *cluster.own_scripts]:
+        if not re.fullmatch(r'[\w-]+', str(name)) or name in SCRIPT_FILES or [*given, *cluster.own_scripts].count(name) > 1:
             yield f"{name}: a script needs a name of its own of letters, digits, '_' and '-', and not {' or '.join(SCRIPT_FILES)}"
-        if check.get('kind') == 'http' and not str(check.get('url', '')).startswith('http://'):
+
+
+def checks(cluster):
+    """A check asks what its script can ask, and ends before it is run again."""
+    for script in cluster.scripts:
+        name, check = script.get('name'), cluster.checks.get(script.get('name'))
+        if check is None:
+            if not script.get('script'):
+                yield f"{name}: it has neither a 'check' nor a 'script'; say what it looks at"
+            continue
+        if not isinstance(check, dict) or check.get('kind') not in KINDS:
+            kind = check.get('kind') if isinstance(check, dict) else check
+            yield f"{name}: there is no check of the kind '{kind}'; there are {_listed(KINDS)}"
+            continue
+        needed, possible = KINDS[check['kind']]
+        if not any(check.get(key) for key in needed):
+            yield f"{name}: a check of the kind '{check['kind']}' needs {' or '.join(needed)}"
+        for key in check:
+            if key not in (*COMMON_KEYS, *needed, *possible):
+                yield f"{name}: a check of the kind '{check['kind']}' has no '{key}'; it has {_listed((*needed, *possible, *COMMON_KEYS[1:]))}"
+        if check['kind'] == 'http' and not str(check.get('url', 'http://')).startswith('http://'):
             yield f"{name}: url '{check.get('url')}' has to begin with http://, since the check script speaks no TLS"
+        if script.get('script'):
+            yield f"{name}: it has a 'check' and a 'script'; leave one of them out"
+        limit, interval = number(check.get('limit', LIMIT)), number(script.get('interval', 1))
+        if limit is None or interval is not None and limit >= interval:
+            yield f"{name}: its limit of {check.get('limit', LIMIT)} s is not below its interval of {script.get('interval', 1)} s; make it so"
 
 
-def tracked_scripts(cluster):
-    """A tracked script is defined: keepalived only logs it, and the instance runs unchecked."""
-    known = set(cluster.weights)
+def tracked_names(cluster):
+    """What an instance or a sync group tracks is defined: keepalived only logs it, and nothing is checked."""
     for instance in cluster.instances:
-        for entry in dict.fromkeys(entry for node in instance.nodes for entry in map(str, entries(node.block.get('track_script')))):
-            if tracked(entry)[0] not in known:
-                yield f"{instance.name}: it tracks the script '{entry}', which is not defined; defined: {_listed(cluster.weights) or 'none'}"
+        for node in instance.nodes:
+            yield from _undefined(instance.name, node.block, cluster, cluster.build(node))
+    for group in cluster.sync_groups:
+        for build in cluster.builds:
+            yield from _undefined(group.get('name'), group, cluster, build)
+
+
+def _undefined(where, block, cluster, build):
+    known = {'track_script': list(cluster.weights), **{f'track_{kind}': [entry.get('name') for key in (f'vrrp_track_{kind}', f'track_{kind}')
+                                                                         for entry in entries(build.blocks.get(key)) if isinstance(entry, dict)]
+                                                       for kind in ('file', 'process')}}
+    for keyword, defined in known.items():
+        for entry in entries(block.get(keyword)):
+            if tracked(entry)[0] not in defined:
+                yield f"{where}: {keyword} names '{entry}', which is not defined; defined: {_listed(defined) or 'none'}"
 
 
 def script_security(cluster):
@@ -234,23 +273,26 @@ def script_security(cluster):
                    'put it where only root can write, or give it another user')
 
 
-def _trackers(node, weights):
-    """(what, name, weight) of each script and interface that a node's instance depends on."""
-    for entry in entries(node.block.get('track_script')):
-        name = tracked(entry)[0]
-        yield 'check', name, tracked(entry, weights.get(name, 0))[1]
-    for entry in entries(node.block.get('track_interface')):
-        yield 'interface', *tracked(entry)
+def _trackers(block, weights, keywords):
+    """(what, name, weight) of each thing that a block depends on and that moves or silences it; None is a weight that nothing can be said of."""
+    for keyword in keywords:
+        for entry in entries(block.get(keyword)):
+            name = tracked(entry)[0]
+            yield keyword.removeprefix('track_'), name, tracked(entry, weights.get(name, 0) if keyword == 'track_script' else 0)[1]
 
 
-def _weighted(node, weights):
-    """(what, weight) of each tracker that moves the priority."""
-    return [(f"{what} '{name}'", weight) for what, name, weight in _trackers(node, weights) if weight]
+def _weighted(block, weights):
+    """(what, weight) of each tracker that moves the priority by a fixed amount."""
+    return [(f"{what} '{name}'", weight) for what, name, weight in _trackers(block, weights, ('track_script', 'track_interface', 'track_process'))
+            if weight]
 
 
 def _weightless(node, weights):
     """What takes the addresses off when it fails, but for the interface that they are on."""
-    return frozenset(name for dummy, name, weight in _trackers(node, weights) if not weight and name != node.interface)
+    found = _trackers(node.block, weights, ('track_script', 'track_interface', 'track_bfd'))
+    files = ((name, weight) for dummy, name, weight in _trackers(node.block, {}, ('track_file',)))
+    return frozenset([name for dummy, name, weight in found if weight == 0 and name != node.interface]
+                     + [name for name, weight in files if weight == 0 and f'{name} weight 0' in entries(node.block.get('track_file'))])
 
 
 def _effective(priority, change):
@@ -259,27 +301,28 @@ def _effective(priority, change):
 
 
 def hand_over(cluster):
-    """A failing check with a weight really lets the next node take over."""
+    """A failing check with a weight really lets any healthy node take over, the last one too."""
     for instance in cluster.instances:
         ranked = instance.ranked
         if any(node.priority is None for node in ranked):
             continue
-        trackers = [_weighted(node, cluster.weights) for node in ranked]
-        for place, (node, following) in enumerate(zip(ranked, ranked[1:])):
-            gain, next_gain = (sum(weight for dummy, weight in found if weight > 0) for found in trackers[place:place + 2])
-            for what, weight in trackers[place]:
+        last = ranked[-1] if ranked else None
+        for node in ranked[:-1]:
+            found = _weighted(node.block, cluster.weights)
+            gain, last_gain = (sum(weight for dummy, weight in of_node if weight > 0) for of_node in (found, _weighted(last.block, cluster.weights)))
+            for what, weight in found:
                 left = _effective(node.priority, gain + (weight if weight < 0 else -weight))
-                awaited = _effective(following.priority, next_gain)
+                awaited = _effective(last.priority, last_gain)
                 if left >= awaited:
-                    yield (f'{instance.name}: {what} with weight {weight} leaves {node.name} at priority {left} when it fails, and {following.name} '
-                           f'has {awaited}, so nothing moves; let the weight be more than the gap, or 0')
+                    yield (f'{instance.name}: {what} with weight {weight} leaves {node.name} at priority {left} when it fails, and {last.name} has {awaited}, '
+                           'so it never takes over from there; let the weight be more than the gap, or 0')
 
 
 def nopreempt_weights(cluster):
     """With nopreempt a lower priority never makes a node give up its addresses."""
     for instance in cluster.instances:
         if instance.any_on('nopreempt'):
-            for what in dict.fromkeys(what for node in instance.nodes for what, dummy in _weighted(node, cluster.weights)):
+            for what in dict.fromkeys(what for node in instance.nodes for what, dummy in _weighted(node.block, cluster.weights)):
                 yield (f'{instance.name}: {what} has a weight, and with nopreempt no node takes over from one that has lost priority; '
                        'use weight 0 or leave nopreempt out')
 
@@ -318,11 +361,16 @@ def silenced_instances(cluster):
 
 def unicast(cluster):
     """A unicast instance knows its own address and at least one peer: without, each node becomes master."""
+    is_offline = not any(node.host.is_known for instance in cluster.instances for node in instance.nodes)
     for instance in cluster.instances:
-        if not instance.is_unicast:
-            continue
         for node in instance.nodes:
-            if node.source is None:
+            if not instance.is_unicast:
+                if 'unicast_peer' in node.own:
+                    yield (f"{instance.name}: unicast_peer of '{node.name}' alone cannot work, since the others send to all; set unicast for the "
+                           'instance')
+            elif is_offline:
+                continue
+            elif node.source is None:
                 yield (f"{instance.name}: the address that '{node.name}' sends its adverts from is not known; let its facts be read, or give "
                        'the node a unicast_src_ip')
             elif not node.block['unicast_peer']:
@@ -333,8 +381,11 @@ def sync_groups(cluster):
     """A sync group holds instances of the same nodes in the same order, since it moves as one."""
     by_name = {instance.name: instance for instance in cluster.instances}
     in_group = {}
+    given = [group.get('name') for group in cluster.sync_groups]
     for group in cluster.sync_groups:
         where, members = group.get('name', 'a sync group without a name'), entries(group.get('group'))
+        if given.count(group.get('name')) > 1:
+            yield f'{where}: another sync group has that name already; give each its own'
         if not members:
             yield f"{where}: 'group' names no instance; name those that move together"
         orders = set()
@@ -345,6 +396,10 @@ def sync_groups(cluster):
             if name in in_group:
                 yield f'{where}: {name} is in the sync group {in_group[name]} already; an instance moves with one'
             in_group[name] = where
+            if not group.get('sync_group_tracking_weight'):
+                for what in dict.fromkeys(what for node in by_name[name].nodes for what, dummy in _weighted(node.block, cluster.weights)):
+                    yield (f"{where}: keepalived ignores {what} of {name}, since it has a weight; use weight 0, or set "
+                           'sync_group_tracking_weight for the group')
             orders.add(tuple(node.name for node in by_name[name].ranked))
         if len(orders) > 1:
             yield f'{where}: its instances prefer different nodes, and a sync group moves as one; give them the same nodes in the same order'
@@ -377,7 +432,7 @@ def identities(clusters):
     routers, owners = {}, {}
     for cluster in clusters:
         for instance in cluster.instances:
-            for vip in dict.fromkeys(vip for vip in instance.vips if not vip.is_link_local):
+            for vip in dict.fromkeys(entry.ip for entry in instance.addresses + instance.excluded if not entry.ip.is_link_local):
                 holder = owners.setdefault(vip, instance)
                 if holder is not instance:
                     yield f'{instance.name}: address {vip} is already that of {_full_name(holder, cluster)}; give each its own'
@@ -412,7 +467,7 @@ def one_cluster(clusters):
 
 
 RULES = (names, router_ids, addresses, families, address_counts, node_names, agreement, priorities, advert_intervals, passwords, authentication,
-         interfaces, own_addresses, check_names, tracked_scripts, script_security, hand_over, nopreempt_weights, preemption,
+         interfaces, own_addresses, check_names, checks, tracked_names, script_security, hand_over, nopreempt_weights, preemption,
          silenced_instances, unicast, sync_groups, keywords)
 RULES_BETWEEN = (identities, one_cluster)
 

@@ -14,7 +14,7 @@ import ipaddress
 import json
 import re
 
-# Keys of an instance, and of a node of it, that are the collection's own; all others are keepalived's keywords.
+# Keys of an instance that are the collection's own; all others are keepalived's keywords.
 OWN_KEYS = ('name', 'nodes', 'unicast')
 
 
@@ -54,10 +54,10 @@ def entries(value):
 
 
 def tracked(entry, weight=0):
-    """Name and weight of a line of track_script or track_interface, the weight being the tracker's own unless the line has one."""
-    words = str(entry).split()
-    own = integer(words[words.index('weight') + 1]) if 'weight' in words[:-1] else None
-    return (words[0] if words else ''), integer(weight) or 0 if own is None else own
+    """Name and weight of a line such as 'web weight -20', the weight being the tracker's own unless the line has one; None where it is reversed."""
+    name, dummy, own = str(entry).partition(' weight ')
+    given = own or str(weight)
+    return name.strip(), None if 'reverse' in given else integer((given.split() or [''])[0]) or 0
 
 
 def _held(device):
@@ -120,6 +120,8 @@ class Instance:
         self.router_id = integer(self.given.get('virtual_router_id'))
         self.addresses = [found for found in map(interface_of, entries(self.given.get('virtual_ipaddress'))) if found]
         self.vips = [found.ip for found in self.addresses]
+        # they move along, but no advert carries them
+        self.excluded = [found for found in map(interface_of, entries(self.given.get('virtual_ipaddress_excluded'))) if found]
         self.family = self.vips[0].version if self.vips else 4
         self.is_unicast = bool(self.given.get('unicast', cluster.unicast) or self.given.get('unicast_peer'))
         # what decides about the network: a link-local address is in every one
@@ -190,6 +192,7 @@ class Cluster:
         self.scripts = [{key: value for key, value in script.items() if key != 'check'} for script in description.get('vrrp_scripts') or []]
         self.checks = {script.get('name'): script['check'] for script in description.get('vrrp_scripts') or [] if script.get('check')}
         self.sync_groups = description.get('vrrp_sync_groups') or []
+        self.own_scripts = description.get('scripts') or []
         self.instances = [Instance(given, self) for given in description.get('vrrp_instances') or []]
         self.weights = {script.get('name'): script.get('weight', 0) for script in self.scripts}
         first = integer(description.get('priority', 100)) or 100
@@ -204,7 +207,7 @@ class Cluster:
     def _add_nodes(self, instance, given, first, hosts):
         step = max(1, first // max(1, len(given)))
         for rank, node in enumerate(given):
-            own = {key: value for key, value in node.items() if key not in OWN_KEYS}
+            own = {key: value for key, value in node.items() if key != 'name'}
             part = Node(hosts[node['name']], own, instance)
             part.priority = integer(own.get('priority', instance.shared.get('priority', first - rank * step)))
             part.interface = own.get('interface', instance.shared.get('interface')) or self._interface(instance, part.host)
@@ -294,6 +297,6 @@ def clusters_of(descriptions, hostvars):
         shared = description['cluster']
         grouped.setdefault(json.dumps(shared, sort_keys=True, default=str), (shared, {}))[1][name] = build
     vips = {found.ip for shared, dummy in grouped.values() for given in entries(shared.get('vrrp_instances')) if isinstance(given, dict)
-            for found in map(interface_of, entries(given.get('virtual_ipaddress'))) if found}
+            for keyword in ('virtual_ipaddress', 'virtual_ipaddress_excluded') for found in map(interface_of, entries(given.get(keyword))) if found}
     hosts = _Hosts(hostvars, vips)
     return [Cluster(shared, builds, hosts) for shared, builds in grouped.values()]

@@ -113,7 +113,7 @@ def test_refused_configuration_leaves_the_live_one(cluster):
     before = {node: host.file('/etc/keepalived/keepalived.conf').content_string for node, host in cluster.nodes.items()}
     code, output = cluster.play('site.yml', *variables(keepalived_global_defs={'raw': 'vrrp_version seven'}))
     assert code != 0
-    assert 'No host was changed, because keepalived refuses the new /etc/keepalived/keepalived.conf: node12' in one_line(output)
+    assert 'No /etc/keepalived/keepalived.conf was changed, because keepalived refuses the new one: node12' in one_line(output)
     for node, host in cluster.nodes.items():
         assert host.file('/etc/keepalived/keepalived.conf').content_string == before[node]
 

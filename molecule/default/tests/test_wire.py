@@ -132,7 +132,7 @@ def test_configuration_that_one_host_refuses_changes_no_host(cluster):
     refused = ['node128', {'name': 'node129', 'raw': 'no_such_keyword'}]
     code, output = cluster.play('site.yml', *instances(cluster, first={'nodes': refused}))
     assert code != 0
-    assert re.search(r'No host was changed, because keepalived refuses the new \S+: node129 says: .*no_such_keyword', one_line(output))
+    assert re.search(r'No \S+ was changed, because keepalived refuses the new one: node129 says: .*no_such_keyword', one_line(output))
     assert config_of(cluster) == before
 
 

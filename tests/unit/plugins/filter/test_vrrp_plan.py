@@ -44,7 +44,9 @@ def changed(place, **values):
 
 def described(hosts=('a', 'b'), version='2.3.4', blocks=None, features=None, **cluster):
     """What these hosts have in their variables."""
-    cluster['vrrp_scripts'] = cluster.pop('scripts', [])
+    cluster['vrrp_scripts'] = [{'script': '/usr/bin/true', **script} if 'name' in script and 'check' not in script else script
+                               for script in cluster.pop('scripts', [])]
+    cluster['scripts'] = cluster.pop('own_scripts', [])
     return {name: {'cluster': cluster, 'version': version, 'configure_flags': features or [], 'blocks': blocks or {}} for name in hosts}
 
 
@@ -179,7 +181,7 @@ SIMPLE_CASES = [
     (changed(0, virtual_router_id=256), {}, 'one: virtual_router_id is 256; it has to be from 1 to 255 (RFC 5798 section 5.2.3).'),
     (changed(0, virtual_router_id='x'), {}, 'one: virtual_router_id is x; it has to be from 1 to 255 (RFC 5798 section 5.2.3).'),
     (changed(1, virtual_router_id='100'), {}, 'two: virtual router id 100 is already that of one; give each its own.'),
-    (changed(1, name='one'), {}, 'one: name one is already that of one; give each its own.'),
+    (changed(1, name='one'), {}, 'one: another instance has that name already; give each its own.'),
     (changed(1, name='t wo'), {}, "t wo: 'name' has to be one word of letters, digits, '_', '.' and '-'."),
     (changed(1, virtual_ipaddress=['192.0.2.100']), {}, 'two: address 192.0.2.100 is already that of one; give each its own.'),
     (changed(1, virtual_ipaddress=[]), {}, 'two: virtual_ipaddress is no list of addresses; give at least one, such as [192.0.2.10/24].'),
@@ -191,7 +193,7 @@ SIMPLE_CASES = [
     (changed(0, nodes=[{'name': 'a', 'priority': 256}, 'b']), {},
      "one: priority of 'a' has to be from 1 to 255 (RFC 5798 section 5.2.4)."),
     (changed(0, track_script=['gone']), {'scripts': [{'name': 'web'}]},
-     "one: it tracks the script 'gone', which is not defined; defined: web."),
+     "one: track_script names 'gone', which is not defined; defined: web."),
     (changed(0, virtual_ipaddress=['198.51.100.1/24']), {},
      "one: 198.51.100.1 on a is in no network of an interface there (eth0 192.0.2.1/24): correct the address or say which with 'interface'."),
     (changed(0, nopreempt=True, state='MASTER'), {},
@@ -276,25 +278,45 @@ CASES = [
     (changed(0, virtual_ipaddress=['192.0.2.255/24']), {}, 'one: 192.0.2.255/24 is the address of the network itself or its broadcast; choose another.'),
     # checks that move nothing
     (changed(0, nodes=NODES), {'scripts': [{'name': 'web', 'weight': -10}]},
-     "one: check 'web' with weight -10 leaves a at priority 90 when it fails, and b has 90, so nothing moves; let the weight be more than the gap, or 0."),
+     "one: script 'web' with weight -10 leaves a at priority 90 when it fails, and b has 90, so it never takes over from there; let the weight be more than the gap, or 0."),
     (changed(0, nodes=NODES), {'scripts': [{'name': 'web', 'weight': 10}]},
-     "one: check 'web' with weight 10 leaves a at priority 100 when it fails, and b has 100, so nothing moves; let the weight be more than the gap, or 0."),
+     "one: script 'web' with weight 10 leaves a at priority 100 when it fails, and b has 100, so it never takes over from there; let the weight be more than the gap, or 0."),
     (changed(0, nodes=NODES, track_script=['web weight -5']), {'scripts': [{'name': 'web'}]},
-     "one: check 'web' with weight -5 leaves a at priority 95 when it fails, and b has 90, so nothing moves; let the weight be more than the gap, or 0."),
+     "one: script 'web' with weight -5 leaves a at priority 95 when it fails, and b has 90, so it never takes over from there; let the weight be more than the gap, or 0."),
     (changed(0, nodes=NODES, track_interface=['eth1 weight -5']), {},
-     "one: interface 'eth1' with weight -5 leaves a at priority 95 when it fails, and b has 90, so nothing moves; let the weight be more than the gap, "
+     "one: interface 'eth1' with weight -5 leaves a at priority 95 when it fails, and b has 90, so it never takes over from there; let the weight be more than the gap, "
      'or 0.'),
     (changed(0, nodes=[{'name': 'a', 'priority': 255}, 'b']), {'scripts': [{'name': 'web', 'weight': -250}]},
-     "one: check 'web' with weight -250 leaves a at priority 255 when it fails, and b has 50, so nothing moves; let the weight be more than the gap, "
+     "one: script 'web' with weight -250 leaves a at priority 255 when it fails, and b has 50, so it never takes over from there; let the weight be more than the gap, "
      'or 0.'),
     (changed(0, nopreempt=True), {'scripts': [{'name': 'web', 'weight': -60}]},
-     "one: check 'web' has a weight, and with nopreempt no node takes over from one that has lost priority; use weight 0 or leave nopreempt out."),
+     "one: script 'web' has a weight, and with nopreempt no node takes over from one that has lost priority; use weight 0 or leave nopreempt out."),
     (changed(0, nopreempt=True, preempt_delay=5), {}, 'one: nopreempt and preempt_delay exclude each other; leave one of them out.'),
     (changed(0, nopreempt=True, nodes=[{'name': 'a', 'priority': 255}, 'b']), {},
      "one: priority 255 of 'a' always preempts, so nopreempt needs a lower one."),
     (INSTANCES, {'scripts': [{'name': 'web', 'script': '/tmp/web.sh -v', 'user': 'root'}]},
      'web: keepalived refuses to run /tmp/web.sh as root, since others can change what is there: put it where only root can write, or give it '
      'another user.'),
+    (changed(0, nodes=['a', 'b', 'c']), {'scripts': [{'name': 'web', 'weight': -40}]},
+     "one: script 'web' with weight -40 leaves a at priority 60 when it fails, and c has 34, so it never takes over from there; let the weight be more "
+     'than the gap, or 0.'),
+    (changed(0, virtual_ipaddress_excluded=['192.0.2.100']), {}, 'one: it has the address 192.0.2.100 more than once; give it once.'),
+    (changed(0, virtual_ipaddress_excluded=['192.0.2.101']), {}, 'two: address 192.0.2.101 is already that of one; give each its own.'),
+    (changed(0, virtual_ipaddress_excluded=['192.0.2.2']), {}, "one: 192.0.2.2 is b's own address; a virtual IP has to be one that no host has."),
+    (changed(0, track_file=['gone']), {}, "one: track_file names 'gone', which is not defined; defined: none."),
+    # what a check asks
+    (INSTANCES, {'scripts': [{'name': 'web', 'check': {'kind': 'ping'}}]},
+     "web: there is no check of the kind 'ping'; there are http, tcp, process, command."),
+    (INSTANCES, {'scripts': [{'name': 'web', 'check': {'kind': 'process'}}]}, "web: a check of the kind 'process' needs process or pattern."),
+    (INSTANCES, {'scripts': [{'name': 'web', 'check': {'kind': 'tcp', 'port': 80, 'url': 'http://x/'}}]},
+     "web: a check of the kind 'tcp' has no 'url'; it has port, host, limit, log."),
+    (INSTANCES, {'scripts': [{'name': 'web', 'check': {'kind': 'tcp', 'port': 80, 'limit': 3}, 'interval': 2}]},
+     'web: its limit of 3 s is not below its interval of 2 s; make it so.'),
+    (INSTANCES, {'scripts': [{'name': 'web', 'check': {'kind': 'tcp', 'port': 80}, 'script': '/x'}]},
+     "web: it has a 'check' and a 'script'; leave one of them out."),
+    (INSTANCES, {'scripts': [{'name': 'web', 'script': None}]}, "web: it has neither a 'check' nor a 'script'; say what it looks at."),
+    (INSTANCES, {'scripts': [{'name': 'web'}], 'own_scripts': ['web']},
+     "web: a script needs a name of its own of letters, digits, '_' and '-', and not log or release_vips."),
     # 2.0.7 falls silent
     (changed(0, track_script=[]), {'scripts': [{'name': 'web'}], 'version': '2.0.7'},
      'one: it shares eth0 with two and not its trackers of weight 0 (web); in keepalived 2.0.7, when one of these fails, all other instances of the '
@@ -303,7 +325,16 @@ CASES = [
     (changed(0, nodes=['a'], unicast=True), {}, "one: 'a' has no unicast_peer but itself, so it would always be master; name other nodes or leave unicast out."),
     (changed(0, unicast=True), {'hostvars': {'a': HOSTS['a'], 'b': {}}},
      "one: the address that 'b' sends its adverts from is not known; let its facts be read, or give the node a unicast_src_ip."),
+    (changed(0, nodes=['a', {'name': 'b', 'unicast_peer': ['192.0.2.1']}]), {},
+     "one: unicast_peer of 'b' alone cannot work, since the others send to all; set unicast for the instance."),
+    (changed(0, nodes=['a', {'name': 'b', 'unicast': True}]), {}, "keepalived.conf: vrrp_instance one: there is no keyword 'unicast'"),
     # sync groups
+    (changed(1, nodes=['a', 'b']), {'vrrp_sync_groups': [{'name': 'both', 'group': ['one', 'two']}], 'scripts': [{'name': 'web', 'weight': -60}]},
+     "both: keepalived ignores script 'web' of one, since it has a weight; use weight 0, or set sync_group_tracking_weight for the group."),
+    (INSTANCES, {'vrrp_sync_groups': [{'name': 'x', 'group': ['one']}, {'name': 'x', 'group': ['two']}]},
+     'x: another sync group has that name already; give each its own.'),
+    (INSTANCES, {'vrrp_sync_groups': [{'name': 'x', 'group': ['one'], 'track_script': ['gone']}]},
+     "x: track_script names 'gone', which is not defined; defined: none."),
     (INSTANCES, {'vrrp_sync_groups': [{'name': 'both', 'group': ['one', 'two']}]},
      'both: its instances prefer different nodes, and a sync group moves as one; give them the same nodes in the same order.'),
     (INSTANCES, {'vrrp_sync_groups': [{'name': 'both', 'group': ['one', 'three']}]}, "both: there is no instance 'three'; there are one, two."),
@@ -363,6 +394,8 @@ def test_a_weight_above_the_gap_is_right(weight):
     ({'interface': 'eth0', 'virtual_ipaddress': ['198.51.100.1/32']}, {}),
     ({'version': 3, 'advert_int': 0.25}, {}),
     ({'nopreempt': True}, {'scripts': [{'name': 'web'}]}),
+    ({'track_file': ['drained weight 10']}, {'blocks': {'vrrp_track_file': [{'name': 'drained', 'file': '/run/drained'}]}}),
+    ({'unicast': True}, {'hostvars': {'a': {}, 'b': {}}}),
 ])
 def test_what_is_right_has_no_findings(values, arguments):
     assert plan_of(changed(0, **values), **arguments)['findings'] == []
@@ -375,6 +408,12 @@ def test_unicast_peers_are_the_other_nodes():
     assert 'unicast_peer' not in instance_on(plan, 'b', 'two')
     given = plan_of(changed(0, unicast_peer=['192.0.2.1', '192.0.2.2']))
     assert [instance_on(given, node, 'one')['unicast_peer'] for node in 'ab'] == [['192.0.2.2'], ['192.0.2.1']]
+
+
+def test_excluded_addresses_have_owners_too():
+    plan = plan_of(changed(0, virtual_ipaddress_excluded=['192.0.2.150/24', '2001:db8::150/64']))
+    assert plan['findings'] == []
+    assert plan['hosts']['a']['owned'] == ['192.0.2.100', '192.0.2.150', '2001:db8::150']
 
 
 def test_unicast_of_all_instances_is_one_variable():
