@@ -24,7 +24,7 @@ def test_site_changes_nothing_and_shows_who_owns_what(cluster):
     for node in cluster.nodes:
         assert re.search(NOTHING, recap(output, node))
     for vip, owner in cluster.vips.items():
-        assert re.search(rf'{vip} +{owner} +{owner} +200 {owner}', output)
+        assert re.search(rf'{vip} +{owner} +{owner} +{owner} +200 {owner}', output)
 
 
 def test_check_mode_predicts_no_change_after_a_real_run(cluster):
