@@ -48,9 +48,10 @@ keywords: setup-venv  ## Every keyword, the examples and a known fault, through 
 	@tools/keepalived-builds
 	python -m pytest -q -p no:cacheprovider tests/keywords tests/faults
 
-molecule: setup-venv  ## The scenarios: a pair in every failure, and two clusters side by side
+molecule: setup-venv  ## The scenarios: a pair in every failure, two clusters side by side, firewalls and networkd
 	molecule test
 	molecule test -s cluster
+	molecule test -s surroundings
 
 bench: setup-venv  ## Measure what is claimed of speed
 	python bench/plan.py

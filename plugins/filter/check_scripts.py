@@ -94,7 +94,7 @@ def _http(check):
 
 
 def _tcp(check):
-    return f"    exec 3<>/dev/tcp/{check.get('host') or '127.0.0.1'}/{check['port']}"
+    return f"    exec 3<>/dev/tcp/{shlex.quote(str(check.get('host') or '127.0.0.1'))}/{shlex.quote(str(check['port']))}"
 
 
 def _process(check):

@@ -47,7 +47,8 @@ def vrrp_secrets(instances, auth_pass=''):
     """The password of each instance that has one."""
     secrets = {}
     for instance in instances:
-        password = (instance.get('authentication') or {}).get('auth_pass') or auth_pass
+        given = instance.get('authentication') if isinstance(instance.get('authentication'), dict) else {}
+        password = given.get('auth_pass') or auth_pass
         if password:
             secrets[instance.get('name')] = str(password)
     return secrets

@@ -48,7 +48,7 @@ options:
         required: true
       mode:
         description:
-          - The permissions, as three octal digits with a zero before them if you like. Put quotes around them.
+          - The permissions, as three octal digits with a zero before them. Put quotes around them, or YAML makes another number of them.
         type: str
         default: '0755'
   owner:
@@ -197,7 +197,7 @@ Outcome = collections.namedtuple('Outcome', 'written obsolete removed warnings d
 # Options
 
 def checked_mode(script):
-    if not re.match(r'0?[0-7]{3}\Z', script['mode']):
+    if not re.match(r'0[0-7]{3}\Z', script['mode']):
         raise ArtifactError("the mode '{0}' of the script {1} is not one; write it as in '0755', with the quotes".format(
             script['mode'], script['name']))
     return int(script['mode'], 8)

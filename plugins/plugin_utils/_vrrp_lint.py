@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.vipkit.ha.plugins.plugin_utils._checks import COMMON_KEYS, KINDS, LIMIT
+from ansible_collections.vipkit.ha.plugins.plugin_utils._checks import COMMON_KEYS, KINDS, LIMIT, VALUES
 from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_conf import block_findings, findings
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import entries, fitting_interfaces, interface_of, number, release, tracked
 
@@ -36,6 +36,12 @@ def _listed(values):
 
 
 # --- a cluster's instances, each by itself ---
+
+def shapes(cluster):
+    """Instances, scripts and sync groups are dictionaries."""
+    for keyword, entry in cluster.misshapen:
+        yield f"keepalived_{keyword}: '{entry}' is no dictionary; write it as {{name: ..., ...}}"
+
 
 def names(cluster):
     """Each instance has a name that can stand in keepalived.conf and is nobody else's."""
@@ -94,7 +100,9 @@ def node_names(cluster):
     """Each instance is served by hosts of the inventory, each once."""
     for instance in cluster.instances:
         given = [node.name for node in instance.nodes]
-        if not given:
+        if instance.given.get('nodes') and not isinstance(instance.given['nodes'], list):
+            yield f"{instance.name}: 'nodes' is no list; write it as [node1, node2], the preferred one first"
+        elif not given:
             yield (f"{instance.name}: 'nodes' is empty; name the hosts that serve it, the preferred one first, or set keepalived_nodes "
                    'for all instances')
         for name in sorted({name for name in given if given.count(name) > 1}):
@@ -160,6 +168,8 @@ def passwords(cluster):
 def authentication(cluster):
     """VRRP version 3, and so IPv6, has no authentication."""
     for instance in cluster.instances:
+        if not isinstance(instance.shared.get('authentication') or {}, dict):
+            yield f'{instance.name}: authentication is no dictionary; write it as {{auth_type: PASS, auth_pass: ...}}'
         if instance.shared.get('authentication') and any(instance.version(node) == 3 for node in instance.nodes):
             yield f'{instance.name}: VRRP version 3 has no authentication (RFC 5798 section 9), so it cannot be given one; leave it out'
 
@@ -211,8 +221,8 @@ def check_names(cluster):
     """Every script in the role's directory has a name of its own."""
     given = [script.get('name') for script in cluster.scripts]
     for name in [*given, *cluster.own_scripts]:
-        if not re.fullmatch(r'[\w-]+', str(name)) or name in SCRIPT_FILES or [*given, *cluster.own_scripts].count(name) > 1:
-            yield f"{name}: a script needs a name of its own of letters, digits, '_' and '-', and not {' or '.join(SCRIPT_FILES)}"
+        if not re.fullmatch(r'\w[\w.-]*', str(name)) or name in SCRIPT_FILES or [*given, *cluster.own_scripts].count(name) > 1:
+            yield f"{name}: a script needs a name of its own of letters, digits, '_', '.' and '-', and not {' or '.join(SCRIPT_FILES)}"
 
 
 def checks(cluster):
@@ -233,8 +243,9 @@ def checks(cluster):
         for key in check:
             if key not in (*COMMON_KEYS, *needed, *possible):
                 yield f"{name}: a check of the kind '{check['kind']}' has no '{key}'; it has {_listed((*needed, *possible, *COMMON_KEYS[1:]))}"
-        if check['kind'] == 'http' and not str(check.get('url', 'http://')).startswith('http://'):
-            yield f"{name}: url '{check.get('url')}' has to begin with http://, since the check script speaks no TLS"
+        for key, (fits, what) in VALUES.items():
+            if key in check and key in (*COMMON_KEYS, *needed, *possible) and not fits(check[key]):
+                yield f"{name}: {key} '{check[key]}' {what}"
         if script.get('script'):
             yield f"{name}: it has a 'check' and a 'script'; leave one of them out"
         limit, interval = number(check.get('limit', LIMIT)), number(script.get('interval', 1))
@@ -363,6 +374,8 @@ def unicast(cluster):
     """A unicast instance knows its own address and at least one peer: without, each node becomes master."""
     is_offline = not any(node.host.is_known for instance in cluster.instances for node in instance.nodes)
     for instance in cluster.instances:
+        if not isinstance(instance.given.get('unicast', True), bool):
+            yield f"{instance.name}: unicast is '{instance.given['unicast']}', which is neither true nor false"
         for node in instance.nodes:
             if not instance.is_unicast:
                 if 'unicast_peer' in node.own:
@@ -466,7 +479,7 @@ def one_cluster(clusters):
                        'as a node; give all of its hosts the same, as variables of a group')
 
 
-RULES = (names, router_ids, addresses, families, address_counts, node_names, agreement, priorities, advert_intervals, passwords, authentication,
+RULES = (shapes, names, router_ids, addresses, families, address_counts, node_names, agreement, priorities, advert_intervals, passwords, authentication,
          interfaces, own_addresses, check_names, checks, tracked_names, script_security, hand_over, nopreempt_weights, preemption,
          silenced_instances, unicast, sync_groups, keywords)
 RULES_BETWEEN = (identities, one_cluster)

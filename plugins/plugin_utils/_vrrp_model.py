@@ -53,6 +53,11 @@ def entries(value):
     return value if isinstance(value, list) else []
 
 
+def dictionaries(value):
+    """The elements of a list that are dictionaries."""
+    return [entry for entry in entries(value) if isinstance(entry, dict)]
+
+
 def tracked(entry, weight=0):
     """Name and weight of a line such as 'web weight -20', the weight being the tracker's own unless the line has one; None where it is reversed."""
     name, dummy, own = str(entry).partition(' weight ')
@@ -113,9 +118,9 @@ class Instance:
     """A virtual router over all of its nodes."""
 
     def __init__(self, given, cluster):
-        self.given = given if isinstance(given, dict) else {}
+        self.given = given
         self.cluster = cluster
-        self.name = self.given.get('name', 'an instance without a name')
+        self.name = str(self.given.get('name') or 'an instance without a name')
         self.shared = {key: value for key, value in self.given.items() if key not in OWN_KEYS}
         self.router_id = integer(self.given.get('virtual_router_id'))
         self.addresses = [found for found in map(interface_of, entries(self.given.get('virtual_ipaddress'))) if found]
@@ -123,7 +128,7 @@ class Instance:
         # they move along, but no advert carries them
         self.excluded = [found for found in map(interface_of, entries(self.given.get('virtual_ipaddress_excluded'))) if found]
         self.family = self.vips[0].version if self.vips else 4
-        self.is_unicast = bool(self.given.get('unicast', cluster.unicast) or self.given.get('unicast_peer'))
+        self.is_unicast = self.given.get('unicast', cluster.unicast) is True or bool(self.given.get('unicast_peer'))
         # what decides about the network: a link-local address is in every one
         self.routed = [vip for vip in self.vips if not vip.is_link_local]
         self.nodes = []
@@ -189,13 +194,16 @@ class Cluster:
         self.global_defs = description.get('global_defs') or {}
         self.auth_pass = description.get('auth_pass') or ''
         self.unicast = description.get('unicast')
-        self.scripts = [{key: value for key, value in script.items() if key != 'check'} for script in description.get('vrrp_scripts') or []]
-        self.checks = {script.get('name'): script['check'] for script in description.get('vrrp_scripts') or [] if script.get('check')}
-        self.sync_groups = description.get('vrrp_sync_groups') or []
+        scripts = dictionaries(description.get('vrrp_scripts'))
+        self.scripts = [{key: value for key, value in script.items() if key != 'check'} for script in scripts]
+        self.checks = {script.get('name'): script['check'] for script in scripts if script.get('check')}
+        self.sync_groups = dictionaries(description.get('vrrp_sync_groups'))
+        self.misshapen = [(keyword, entry) for keyword in ('vrrp_instances', 'vrrp_scripts', 'vrrp_sync_groups')
+                          for entry in entries(description.get(keyword)) if not isinstance(entry, dict)]
         self.own_scripts = description.get('scripts') or []
-        self.instances = [Instance(given, self) for given in description.get('vrrp_instances') or []]
+        self.instances = [Instance(given, self) for given in dictionaries(description.get('vrrp_instances'))]
         self.weights = {script.get('name'): script.get('weight', 0) for script in self.scripts}
-        first = integer(description.get('priority', 100)) or 100
+        first = 100 if integer(description.get('priority')) is None else integer(description['priority'])
         default_nodes = list(description.get('nodes') or [])
         for place, instance in enumerate(self.instances):
             self._add_nodes(instance, _nodes(instance.given, place, default_nodes), first, hosts)
@@ -269,8 +277,8 @@ def _peers(instance, node):
 
 def _nodes(given, place, default_nodes):
     """An instance's nodes, best first, each as a dictionary with a name."""
-    nodes = given.get('nodes')
-    if not nodes:
+    nodes = entries(given.get('nodes'))
+    if not given.get('nodes'):
         turn = place % len(default_nodes) if default_nodes else 0
         nodes = default_nodes[turn:] + default_nodes[:turn]
     return [{'name': '', **node} if isinstance(node, dict) else {'name': str(node)} for node in nodes]
@@ -296,7 +304,7 @@ def clusters_of(descriptions, hostvars):
         build = Build(str(description.get('version', '')), description.get('configure_flags'), description.get('blocks') or {})
         shared = description['cluster']
         grouped.setdefault(json.dumps(shared, sort_keys=True, default=str), (shared, {}))[1][name] = build
-    vips = {found.ip for shared, dummy in grouped.values() for given in entries(shared.get('vrrp_instances')) if isinstance(given, dict)
+    vips = {found.ip for shared, dummy in grouped.values() for given in dictionaries(shared.get('vrrp_instances'))
             for keyword in ('virtual_ipaddress', 'virtual_ipaddress_excluded') for found in map(interface_of, entries(given.get(keyword))) if found}
     hosts = _Hosts(hostvars, vips)
     return [Cluster(shared, builds, hosts) for shared, builds in grouped.values()]

@@ -28,26 +28,37 @@ def instances(**values):
     return {'keepalived_vrrp_instances': changed}
 
 
-def deploy(variables, playbook='site.yml'):
-    """Exit code and output, as one line, of a playbook."""
-    command = [str(pathlib.Path(sys.executable).with_name('ansible-playbook')), playbook, '-i', str(INVENTORY),
+def deploy(variables, playbook='site.yml', *options):
+    """Exit code and output, as one line without doubled quotes, of a playbook."""
+    command = [str(pathlib.Path(sys.executable).with_name('ansible-playbook')), playbook, '-i', str(INVENTORY), *options,
                '--extra-vars', json.dumps({'ansible_become': False, **variables})]
     env = {**os.environ, 'ANSIBLE_NOCOLOR': '1', 'ANSIBLE_FORCE_COLOR': '0', 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg')}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    return done.returncode, ' '.join((done.stdout + done.stderr).split())
+    return done.returncode, ' '.join((done.stdout + done.stderr).split()).replace("''", "'")
 
 
 @pytest.mark.parametrize('variables, sentence', [
     pytest.param(instances(virtual_ipaddress=['203.0.113.77/24'], interface=None),
                  r'one: 203\.0\.113\.77 on node1 is in no network of an interface there \(.*\): correct the address or say which with '
                  r"'interface'\.", id='VIP outside every network'),
+    pytest.param(instances(virtual_ipaddress=['203.0.113.77/24']),
+                 r"one: 203\.0\.113\.77/24 is in no network of node1's lo \(.*\): correct it, or write it as 203\.0\.113\.77/32",
+                 id='VIP outside its network'),
     pytest.param(instances(virtual_router_id=0), r'one: virtual_router_id is 0; it has to be from 1 to 255', id='virtual_router_id 0'),
     pytest.param(instances(virtual_router_id=256), r'one: virtual_router_id is 256; it has to be from 1 to 255', id='virtual_router_id 256'),
     pytest.param(instances(virtual_router_id=101), r'two: virtual router id 101 is already that of one; give each its own\.',
                  id='virtual_router_id twice'),
-    pytest.param(instances(nodes=['node1', 'node3']), r"one: node ''node3'' is not in the inventory; correct the name or add the host\.",
+    pytest.param(instances(nodes=['node1', 'node3']), r"one: node 'node3' is not in the inventory; correct the name or add the host\.",
                  id='unknown node'),
     pytest.param({'keepalived_auth_pass': 'ninechars'}, r'auth_pass has 9 characters; VRRP carries 8 .*: shorten it\.', id='long auth_pass'),
+    pytest.param(instances(advert_interval=1), r"one: there is no keyword 'advert_interval'; nearest: advert_int \(or use raw\)",
+                 id='misspelt keyword'),
+    pytest.param(instances(down_timer_adverts=2), r"one: keyword 'down_timer_adverts' came with keepalived 2\.2\.3 and this is 2\.0\.7",
+                 id='keyword of a later version'),
+    pytest.param({'keepalived_blocks': {'vrrp_instance': [{'name': 'three'}]}},
+                 r'keepalived_blocks: vrrp_instance does not belong there, .* use keepalived_vrrp_instances\.', id='instance among the blocks'),
+    pytest.param({'keepalived_scripts': [{'name': 'announce'}]}, 'missing required arguments: content found in keepalived_scripts',
+                 id='script without content'),
     pytest.param({'keepalived_version': '2.0.8'}, r'There is no sha256 for keepalived 2\.0\.8: the catalogue knows 2\.0\.7, .*'
                  r'Set keepalived_sha256 to the checksum of keepalived-2\.0\.8\.tar\.gz', id='no checksum of keepalived'),
     pytest.param({'nginx_version': '1.9.10'}, r'There is no sha256 for nginx 1\.9\.10: .* Set nginx_sha256 to the checksum',
@@ -60,6 +71,19 @@ def test_bad_input_is_refused_before_any_host_is_changed(variables, sentence):
     recap = output[output.index('PLAY RECAP'):]
     assert recap.count('changed=0') == 2
     assert 'PLAY [Deploy]' not in output
+
+
+@pytest.mark.parametrize('variables', [
+    pytest.param({}, id='no fault'),
+    pytest.param({'keepalived_priority': 'high'}, id='wrong type elsewhere'),
+    pytest.param({'keepalived_blocks': {'nonsense': True}}, id='finding elsewhere'),
+])
+def test_no_output_tells_a_password(variables):
+    authentication = {'auth_type': 'PASS', 'auth_pass': '0f-one'}
+    dummy, output = deploy({'keepalived_auth_pass': '0f-all', **instances(authentication=authentication), **variables},
+                           'playbooks/validate.yml', '-vvv')
+    assert 'one' in output
+    assert '0f-one' not in output and '0f-all' not in output
 
 
 def test_the_description_without_a_fault_passes():

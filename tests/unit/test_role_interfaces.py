@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import json
 import re
@@ -13,26 +14,27 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.vipkit.ha.plugins.plugin_utils import _keepalived_keywords as keywords
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.vipkit.ha.plugins.filter.keepalived_conf import keepalived_conf
+from ansible_collections.vipkit.ha.plugins.filter.vrrp_plan import vrrp_plan
+from ansible_collections.vipkit.ha.plugins.filter.vrrp_secrets import vrrp_secrets
+from ansible_collections.vipkit.ha.plugins.modules import script_directory
+from ansible_collections.vipkit.ha.plugins.plugin_utils._checks import COMMON_KEYS, KINDS
+from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_conf import known
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import OWN_KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.name for path in (ROOT / 'roles').iterdir() if path.is_dir())
 PLAYBOOKS = [ROOT / 'site.yml', *sorted((ROOT / 'playbooks').rglob('*.yml'))]
 README_HEAD = '| variable | default | meaning |'
-NAME = re.compile(rf"(?<![\w.])(?:__)?({'|'.join(ROLES)})_\w+")
+# a public name in quotes is a mere text, such as a type of SELinux
+NAME = re.compile(rf"(?<![\w.])(?:__|(?<!'))({'|'.join(ROLES)})_\w+")
 INCLUDE_ROLE = ('ansible.builtin.include_role', 'ansible.builtin.import_role')
 INCLUDE_TASKS = ('ansible.builtin.include_tasks', 'ansible.builtin.import_tasks')
 TYPES = {'str': str, 'bool': bool, 'int': int, 'float': (int, float), 'list': list, 'dict': dict}
-KINDS = {
-    'word': ('str', None),
-    'words': ('str', None),
-    'quoted': ('str', None),
-    'flag': ('bool', None),
-    'truth': ('bool', None),
-    'lines': ('list', 'str'),
-    'integer': ('int', None),
-    'number': ('float', None),
-}
+KINDS_HEAD = '| `kind` | keys | good when |'
+FENCE = re.compile(r'^```yaml\n(.*?)^```$', re.M | re.S)
 
 of_each_role = pytest.mark.parametrize('role', ROLES)
 
@@ -64,11 +66,15 @@ def options(role):
     return specs(role)['main']['options']
 
 
-def readme_rows(role):
-    """The cells of each row of the table of variables, in order."""
-    lines = iter((ROOT / 'roles' / role / 'README.md').read_text(encoding='utf-8').splitlines())
+def readme(role):
+    return (ROOT / 'roles' / role / 'README.md').read_text(encoding='utf-8')
+
+
+def readme_rows(role, head=README_HEAD):
+    """The cells of each row of the table with this head, by default that of the variables, in order."""
+    lines = iter(readme(role).splitlines())
     for line in lines:
-        if line == README_HEAD:
+        if line == head:
             next(lines)
             break
     rows = []
@@ -165,6 +171,13 @@ def test_every_option_is_described_and_typed(role):
 
 
 @of_each_role
+def test_descriptions_hold_no_template(role):
+    # Ansible fills them in when the role runs, and fails where a variable is not there
+    for name, option in nested(options(role)):
+        assert '{{' not in str(option['description']), name
+
+
+@of_each_role
 def test_defaults_have_the_type_of_their_option(role):
     for name, value in defaults(role).items():
         if '{{' not in str(value):
@@ -247,40 +260,92 @@ def test_every_task_file_is_reached(role):
 
 @of_each_role
 def test_every_template_is_used(role):
-    named = re.findall(r'src: *(\S+\.j2)', text(files(role, 'tasks', 'handlers')))
-    assert set(named) == {path.name for path in files(role, 'templates')}
+    source = text(files(role, 'tasks', 'handlers', 'vars'))
+    named = {re.sub('{{.*?}}', '*', name) for name in re.findall(r"(?:src: *|ansible\.builtin\.template', ')(.+?\.j2)", source)}
+    there = [path.name for path in files(role, 'templates')]
+    assert [name for name in there if not any(fnmatch.fnmatchcase(name, pattern) for pattern in named)] == []
+    assert [pattern for pattern in named if not fnmatch.filter(there, pattern)] == []
 
 
 # --- nested options ---
 
-def check_block(where, given, table, own):
-    """A block's options are the keywords of its table, each with the type of its kind, and those of our own."""
-    assert set(given) == {*table, *own}, where
-    for keyword, kind in table.items():
-        option, place = given[keyword], f'{where}, {keyword}'
-        if isinstance(kind, dict):
-            assert option['type'] == 'dict', place
-            check_block(place, option['options'], kind, {'raw'})
-            continue
-        name, *limits = kind if isinstance(kind, tuple) else (kind,)
-        assert (option['type'], option.get('elements')) == KINDS[name], place
-        if limits:
-            assert '{0} to {1}'.format(*limits) in str(option['description']), f'{place}: the description has another range'
+def test_nested_options_are_what_templates_read():
+    source = re.sub(r'\S+\.j2', '', text(files('rsyslog', 'tasks', 'templates')))
+    assert set(options('rsyslog')['rsyslog_rules']['options']) == set(re.findall(r'\brule\.(\w+)', source))
 
 
-@pytest.mark.parametrize('variable, table, own', [
-    ('keepalived_vrrp_instances', keywords.VRRP_INSTANCE, {'name', 'nodes', 'raw'}),
-    ('keepalived_vrrp_scripts', keywords.VRRP_SCRIPT, {'name', 'check', 'raw'}),
-])
-def test_options_of_a_block_are_the_keywords_of_its_table(variable, table, own):
-    check_block(variable, options('keepalived')[variable]['options'], table, own)
+def test_scripts_are_what_the_module_takes():
+    taken = yaml.safe_load(script_directory.DOCUMENTATION)['options']['scripts']['suboptions']
+    given = options('keepalived')['keepalived_scripts']['options']
+    assert {name: (option['type'], option.get('required'), option.get('default')) for name, option in given.items()} == \
+        {name: (option['type'], option.get('required'), option.get('default')) for name, option in taken.items()}
 
 
-@pytest.mark.parametrize('role, path, variable', [
-    ('keepalived', 'keepalived_vrrp_scripts.check', 'check'),
-    ('rsyslog', 'rsyslog_rules', 'rule'),
-])
-def test_nested_options_are_what_tasks_and_templates_read(role, path, variable):
-    source = re.sub(r'\S+\.j2', '', text(files(role, 'tasks', 'templates')))
-    read = set(re.findall(rf'\b{variable}\.(\w+)', source))
-    assert set(dict(nested(options(role)))[path]['options']) == read
+# --- keys that no list of options has, since they are keepalived's keywords and every version has others ---
+
+OWN_OF = {'keepalived_vrrp_instances': OWN_KEYS, 'keepalived_vrrp_scripts': ('name', 'check'), 'keepalived_vrrp_sync_groups': ('name',),
+          'keepalived_global_defs': (), 'keepalived_blocks': ()}
+
+
+def described_words(variable):
+    """What the description of a variable names as a word of the inventory."""
+    return set(re.findall(r'C\((\w+)\)', str(options('keepalived')[variable]['description']))) - set('_')
+
+
+@pytest.mark.parametrize('variable', OWN_OF)
+def test_keywords_are_free(variable):
+    assert 'options' not in options('keepalived')[variable]
+
+
+@pytest.mark.parametrize('variable', OWN_OF)
+def test_own_keys_are_described(variable):
+    assert set(OWN_OF[variable]) - described_words(variable) == set()
+
+
+@pytest.mark.parametrize('variable', OWN_OF)
+def test_words_of_a_description_are_keywords(variable):
+    allowed = {keyword for path, dummy in known() for keyword in path} | {key for keys in OWN_OF.values() for key in keys} | {'raw'}
+    if variable == 'keepalived_vrrp_scripts':
+        allowed |= {*COMMON_KEYS, *(key for needed, possible in KINDS.values() for key in (*needed, *possible))}
+    assert described_words(variable) - allowed == set()
+
+
+def test_kinds_of_checks_are_described_with_their_keys():
+    shown = {kind: set(re.findall('`(\\w+)`', keys)) for kind, keys, dummy in readme_rows('keepalived', KINDS_HEAD)}
+    assert shown == {kind: {*needed, *possible} for kind, (needed, possible) in KINDS.items()}
+    assert {*COMMON_KEYS, *(key for keys in shown.values() for key in keys)} <= described_words('keepalived_vrrp_scripts')
+    assert {*COMMON_KEYS} <= set(re.findall(r'`(\w+)(?:: \w+)?`', readme('keepalived')))
+
+
+# --- examples ---
+
+def role_variables(data):
+    """What an example of YAML gives the role keepalived, None when it is about something else."""
+    found = next((mapping for mapping in mappings(data) if any(str(key).startswith('keepalived_') for key in mapping)), None)
+    if not found and isinstance(data, dict) and 'nodes' in data:
+        found = {'keepalived_vrrp_instances': [{'name': 'one', 'virtual_router_id': 1, 'virtual_ipaddress': ['192.0.2.1/24'], **data}]}
+    return found
+
+
+def examples():
+    for page in (ROOT / 'README.md', ROOT / 'roles/keepalived/README.md'):
+        for number, source in enumerate(FENCE.findall(page.read_text(encoding='utf-8')), 1):
+            given = role_variables(yaml.safe_load(source))
+            if given:
+                yield pytest.param(given, id=f'{page.relative_to(ROOT)}, {number}')
+
+
+@pytest.mark.parametrize('given', [*examples()])
+def test_examples_make_a_plan_without_a_finding(given):
+    start = {'keepalived_vrrp_instances': [{'name': 'one', 'virtual_router_id': 1, 'virtual_ipaddress': ['192.0.2.1/24'], 'nodes': ['node1']}]}
+    variables = {**defaults('keepalived'), **load(ROOT / 'roles/keepalived/vars/main.yml'), 'vault_keepalived_auth_pass': 'secret',
+                 **start, **given}
+    own, names, directory = Templar(loader=DataLoader(), variables=variables).template(
+        ['{{ __keepalived_own_description }}', "{{ keepalived_scripts | map(attribute='name') | list }}", '{{ keepalived_scripts_dir }}'])
+    hosts = {str(node.get('name') if isinstance(node, dict) else node): {} for instance in own['cluster']['vrrp_instances']
+             for node in instance['nodes']}
+    plan = vrrp_plan(dict.fromkeys(hosts, own), hosts)
+    assert plan['findings'] == []
+    secrets = vrrp_secrets(own['cluster']['vrrp_instances'], own['cluster']['auth_pass'])
+    for host in hosts:
+        assert keepalived_conf(plan['hosts'][host]['conf'], secrets, directory, own['version'], names)

@@ -93,43 +93,62 @@ def play(*arguments, **variables):
     return int(re.search(r'changed=(\d+)', output).group(1)), output
 
 
-@pytest.mark.parametrize('firewall, closed', [('nftables', 'nftables'), ('iptables', 'netfilter-persistent'), ('auto', 'firewalld')],
-                         indirect=['closed'])
-def test_each_firewall_admits_vrrp_and_no_more(host, hears, firewall, closed):
-    assert not hears(VRRP, PEER, GROUP)
-    assert play('--check', keepalived_firewall=firewall)[0] > 0
-    assert not hears(VRRP, PEER, GROUP), 'check mode has changed something'
-
-    assert play(keepalived_firewall=firewall)[0] > 0
-    assert hears(VRRP, PEER, GROUP)
-    assert hears(AH, PEER, OWN)
-    assert not hears(AH, STRANGER, OWN), 'one that is no peer gets through'
-    assert not hears(VRRP, PEER, OWN), 'what no instance needs gets through'
-
-    restart(host, closed)
-    assert hears(VRRP, PEER, GROUP), 'a restart of the firewall has closed it'
-    assert play(keepalived_firewall=firewall)[0] == 0
+@pytest.fixture(name='open_for_vrrp')
+def an_opening(hears, closed):
+    """Has the role open a closed firewall, and looks that it lets in what it should, and no more."""
+    def open_for_vrrp(firewall):
+        assert not hears(VRRP, PEER, GROUP), closed
+        assert play(keepalived_firewall=firewall)[0] > 0
+        assert hears(VRRP, PEER, GROUP)
+        assert hears(AH, PEER, OWN)
+        assert not hears(AH, STRANGER, OWN), 'one that is no peer gets through'
+        assert not hears(VRRP, PEER, OWN), 'what no instance needs gets through'
+    return open_for_vrrp
 
 
 @pytest.mark.parametrize('closed', ['nftables'], indirect=True)
-def test_automatic_leaves_foreign_rules_alone_and_says_so(hears, closed):
+def test_nftables(host, hears, open_for_vrrp, closed):
     changed, output = play(keepalived_firewall='auto')
-    assert (changed, hears(VRRP, PEER, GROUP)) == (0, False), closed
+    assert (changed, hears(VRRP, PEER, GROUP)) == (0, False), 'rules that are not its own were not left alone'
     assert 'set keepalived_firewall to nftables' in ' '.join(output.split())
+    assert play('--check', keepalived_firewall='nftables')[0] > 0
 
+    open_for_vrrp('nftables')
+    for action in ('restart', 'reload'):
+        host.run_expect([0], f'systemctl {action} {closed}')
+        assert hears(VRRP, PEER, GROUP), f'a {action} of the firewall has closed it'
+    assert play(keepalived_firewall='nftables')[0] == 0
 
-@pytest.mark.parametrize('closed', ['nftables'], indirect=True)
-def test_rules_last_until_somebody_takes_them_back(host, hears, closed):
-    play(keepalived_firewall=closed)
-    host.run_expect([0], f'systemctl reload {closed}')
-    assert hears(VRRP, PEER, GROUP), 'a reload of the firewall has closed it'
     host.run_expect([0], 'nft -f /etc/nftables.conf')
     assert not hears(VRRP, PEER, GROUP)
-    host.run_expect([0], '/etc/keepalived/admit_vrrp')
+    assert host.run('/etc/keepalived/admit_vrrp look').stdout == 'changed\n'
+    assert not hears(VRRP, PEER, GROUP), 'looking has changed something'
+    host.run_expect([0], '/etc/keepalived/admit_vrrp add')
     assert hears(VRRP, PEER, GROUP)
+
     host.run_expect([0], 'systemctl disable --now vipkit-admit-vrrp')
     assert not hears(VRRP, PEER, GROUP)
     assert 'vipkit' not in host.run('nft list ruleset').stdout
+
+
+@pytest.mark.parametrize('closed', ['netfilter-persistent'], indirect=True)
+def test_iptables(host, hears, open_for_vrrp, closed):
+    open_for_vrrp('iptables')
+    restart(host, closed)
+    assert hears(VRRP, PEER, GROUP), 'a restart of the firewall has closed it'
+    assert play(keepalived_firewall='iptables')[0] == 0
+    host.run_expect([0], 'systemctl disable --now vipkit-admit-vrrp')
+    assert not hears(VRRP, PEER, GROUP)
+    assert 'VIPKIT' not in host.run('iptables -S').stdout
+
+
+@pytest.mark.parametrize('closed', ['firewalld'], indirect=True)
+def test_firewalld_that_is_active(host, hears, open_for_vrrp, closed):
+    assert play('--check')[0] > 0
+    open_for_vrrp('auto')
+    restart(host, closed)
+    assert hears(VRRP, PEER, GROUP), 'a restart of the firewall has closed it'
+    assert play()[0] == 0
 
 
 def test_networkd_keeps_a_virtual_ip(host):

@@ -83,7 +83,7 @@ def mode_of(path):
 def test_everything_is_made(scripts):
     old = os.umask(0o077)
     try:
-        outcome = scripts.run(script('web'), script('notify', mode='700'))
+        outcome = scripts.run(script('web'), script('notify', mode='0700'))
     finally:
         os.umask(old)
     assert outcome.written == ['notify', 'web'] and outcome.removed == [] and outcome.warnings == []
