@@ -15,7 +15,8 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'tests/unit'))
-import conftest  # noqa: E402,F401  pylint: disable=unused-import,wrong-import-position  registers the collection
+# It registers the collection.
+import conftest  # noqa: E402,F401  pylint: disable=unused-import,wrong-import-position
 
 from ansible_collections.vipkit.ha.plugins.filter.vrrp_plan import vrrp_plan  # noqa: E402  pylint: disable=wrong-import-position
 

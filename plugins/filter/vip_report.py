@@ -72,7 +72,10 @@ _value:
 
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_wire import Wire, virtual_router
 
-IN_ORDER, ELSEWHERE, NOWHERE, SEVERAL = range(4)
+IN_ORDER = 0
+ELSEWHERE = 1
+NOWHERE = 2
+SEVERAL = 3
 
 
 def _holders(address, seen):

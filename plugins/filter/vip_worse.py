@@ -11,8 +11,8 @@ version_added: 1.0.0
 author: vipkit.ha contributors (@vipkit)
 description:
   - Compares the report of before a change with that of after it.
-  - Best is one owner, the planned one. Then come another one, none, and several, which is the worst. What was as bad before is not
-    the change's doing, and a virtual IP that had no owner before and has none now has not become worse.
+  - Best is one owner. Worse is none, and worst are several. What was as bad before is not the change's doing, and which one owns it
+    does not count, since a virtual IP may still be on its way home.
 positional: _input, now
 options:
   _input:
@@ -42,12 +42,15 @@ _value:
 """
 
 
+from ansible_collections.vipkit.ha.plugins.filter.vip_report import ELSEWHERE
+
+
 def vip_worse(before, now):
     """One sentence for each virtual IP that is worse off."""
     grades = {row['address']: row['grade'] for row in before['rows']}
     return [f"{row['address']} ({row['instance']}) was held by {', '.join(held['seen']) or 'nobody'} before and is now held by "
             f"{', '.join(row['seen']) or 'nobody'}" + (f", and advertised by {', '.join(row['advertised_by'])}" if row['advertised_by'] else '')
-            for held, row in zip(before['rows'], now['rows']) if row['grade'] > grades[row['address']]]
+            for held, row in zip(before['rows'], now['rows']) if row['grade'] > max(grades[row['address']], ELSEWHERE)]
 
 
 class FilterModule:

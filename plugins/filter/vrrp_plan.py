@@ -97,7 +97,8 @@ from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import clust
 
 
 def _all_vips(instance):
-    return instance.vips + [entry.ip for entry in instance.excluded]
+    # a link-local one moves with its instance, and may be the same in another network
+    return [vip for vip in instance.vips + [entry.ip for entry in instance.excluded] if not vip.is_link_local]
 
 
 def _vips(cluster):

@@ -50,7 +50,7 @@ def vrrp_secrets(instances, auth_pass=''):
         given = instance.get('authentication') if isinstance(instance.get('authentication'), dict) else {}
         password = given.get('auth_pass') or auth_pass
         if password:
-            secrets[instance.get('name')] = str(password)
+            secrets[str(instance.get('name'))] = str(password)
     return secrets
 
 

@@ -7,6 +7,8 @@ One walk does both: it yields the lines and collects everything that is wrong. N
 collection itself adds: the password of an instance, and the script that has the name of its ``vrrp_script``.
 """
 
+# pylint: disable=dangerous-default-value
+# A table is only read.
 from __future__ import annotations
 
 import difflib

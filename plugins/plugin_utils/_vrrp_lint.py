@@ -179,7 +179,9 @@ def authentication(cluster):
 def interfaces(cluster):
     """An instance's interface exists and has a network that holds its virtual IPs."""
     for instance in cluster.instances:
-        outside = [entry for entry in instance.addresses if not entry.ip.is_link_local and entry.network.num_addresses > 1]
+        # one that brings its own network with it, by a route or on a device of its own, may be outside
+        given = [] if instance.any_on('virtual_routes') else [entry for entry in entries(instance.given.get('virtual_ipaddress')) if ' dev ' not in f'{entry} ']
+        outside = [entry for entry in filter(None, map(interface_of, given)) if not entry.ip.is_link_local and entry.network.num_addresses > 1]
         for node in instance.nodes:
             host = node.host
             if not host.is_known or not instance.vips:
@@ -374,7 +376,7 @@ def unicast(cluster):
     """A unicast instance knows its own address and at least one peer: without, each node becomes master."""
     is_offline = not any(node.host.is_known for instance in cluster.instances for node in instance.nodes)
     for instance in cluster.instances:
-        if not isinstance(instance.given.get('unicast', True), bool):
+        if not isinstance(instance.given.get('unicast') or False, bool):
             yield f"{instance.name}: unicast is '{instance.given['unicast']}', which is neither true nor false"
         for node in instance.nodes:
             if not instance.is_unicast:

@@ -86,7 +86,9 @@ class Host:
         self.networks = [(interface, entry) for interface, held in self.interfaces.items() for entry in held
                          if entry.ip not in vips and not entry.ip.is_link_local]
         # what it is known by: others on its interfaces, and its default IPv6 address, may be virtual ones that it holds right now
-        known_by = [variables.get('ansible_host'), (facts.get('default_ipv4') or {}).get('address')]
+        default = facts.get('default_ipv4') or {}
+        primary = (facts.get(re.sub('[-:]', '_', default.get('interface') or '')) or {}).get('ipv4') or {}
+        known_by = [variables.get('ansible_host'), default.get('address') if default.get('address') == primary.get('address') else None]
         self.own_addresses = {found.ip for found in map(interface_of, filter(None, known_by)) if found}
 
     @property
@@ -128,7 +130,8 @@ class Instance:
         # they move along, but no advert carries them
         self.excluded = [found for found in map(interface_of, entries(self.given.get('virtual_ipaddress_excluded'))) if found]
         self.family = self.vips[0].version if self.vips else 4
-        self.is_unicast = self.given.get('unicast', cluster.unicast) is True or bool(self.given.get('unicast_peer'))
+        own = self.given.get('unicast')
+        self.is_unicast = (cluster.unicast if own is None else own) is True or bool(self.given.get('unicast_peer'))
         # what decides about the network: a link-local address is in every one
         self.routed = [vip for vip in self.vips if not vip.is_link_local]
         self.nodes = []

@@ -28,11 +28,11 @@ class Wire:
         self.knows_all = all(host.is_known for host in hosts)
         self.by_address = {str(entry.ip): host.name for host in hosts for held in host.interfaces.values() for entry in held
                            if str(entry.ip) not in virtual}
-        self.by_mac = {mac: host.name for host in hosts for mac in host.macs}
+        self.by_mac = {mac: host.name for host in hosts for mac in host.macs if not mac.startswith(_VIRTUAL_MAC)}
         self.instance_of = {vip['address']: vip['instance'] for vip in plan['vips']}
         self.blocks = {(name, block['interface'], int(block['virtual_router_id']), _family(block)): block
                        for name, host in plan['hosts'].items() for block in host['conf']['vrrp_instance']}
-        self.vmacs = {block['name'] for block in self.blocks.values() if block.get('use_vmac')}
+        self.vmacs = {block['name'] for block in self.blocks.values() if block.get('use_vmac') or block.get('use_vmac_addr')}
         # instances of two clusters may have the same name, so it takes the nodes to tell them apart
         self.router_of = {(node, vip['instance']): virtual_router(vip) for vip in plan['vips'] for node in vip['nodes']}
         # (listener, instance, who or None, advert)
@@ -52,6 +52,8 @@ class Wire:
         """Who advertises each virtual router."""
         found = {}
         for listener, instance, who, advert in self.adverts:
+            if who is None and not self.knows_all or (listener, instance) not in self.router_of:
+                continue  # it could be a member of which nothing is known
             found.setdefault(self.router_of[listener, instance], set()).add(who or f"{advert['source']} ({advert['mac']})")
         return {router: sorted(names) for router, names in found.items()}
 
@@ -59,7 +61,7 @@ class Wire:
         """Who answers for each virtual IP; a virtual router's own hardware address tells nothing."""
         found = {}
         for dummy, who, answer in self.answers:
-            if who or not self._is_ours(answer):
+            if who or self.knows_all and not self._is_ours(answer):
                 found.setdefault(answer['address'], set()).add(who or answer['mac'])
         return {address: sorted(names) for address, names in found.items()}
 

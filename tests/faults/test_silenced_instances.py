@@ -49,7 +49,7 @@ REMEDIES = {'a weight': {'weight': -60}, 'both the same': {'trackers_of_two': ['
 def plan_of(version, weight=0, trackers_of_two=()):
     """The plan of two instances on one interface that prefer the same node. The first one tracks a check, the second one what is given."""
     cluster = {
-        'vrrp_scripts': [{'name': 'web', 'interval': CHECK_INTERVAL, 'weight': weight}],
+        'vrrp_scripts': [{'name': 'web', 'check': {'kind': 'command', 'command': 'true'}, 'interval': CHECK_INTERVAL, 'weight': weight}],
         'vrrp_instances': [
             {'name': 'one', 'virtual_router_id': 101, 'virtual_ipaddress': [f'{ONE}/24'], 'nodes': ['a', 'b']},
             {'name': 'two', 'virtual_router_id': 102, 'virtual_ipaddress': [f'{TWO}/24'], 'nodes': ['a', 'b'],

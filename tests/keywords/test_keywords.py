@@ -11,6 +11,8 @@ With $VIPKIT_KEYWORDS_TESTED, how many keywords of each block were accepted goes
 it says of other versions stays.
 """
 
+# pylint: disable=dangerous-default-value
+# A table is only read.
 from __future__ import annotations
 
 import collections
@@ -93,7 +95,7 @@ def keepalived(build, namespace, tmp_path):
         path.chmod(0o644)
         command = ['ip', 'netns', 'exec', namespace, build.binary, '-t', '-f', path]
         for dummy in range(3):
-            done = subprocess.run(command, capture_output=True, text=True, start_new_session=True, timeout=60)
+            done = subprocess.run(command, capture_output=True, text=True, start_new_session=True, timeout=60, check=False)
             if done.returncode >= 0:
                 break
         return Run(done.returncode, (done.stdout + done.stderr).splitlines())

@@ -185,8 +185,8 @@ def test_scripts_no_longer_described_are_removed(cluster):
             assert host.run(f'ls {place}/check_more {place}/tell').rc == 0
             assert re.search(r'notify "/apps/keepalived/keepalived-\S+/scripts/tell"', host.file(CONFIG).content_string)
         cluster.nodes['node129'].check_output('systemctl stop nginx')
-        assert wait_until(lambda: 'told: INSTANCE vrrp_instance_1 FAULT' in cluster.nodes['node129'].check_output('journalctl -t root -t logger '
-                                                                                                                   '-t keepalived_script --no-pager'), 10)
+        journal = 'journalctl -t root -t logger -t keepalived_script --no-pager'
+        assert wait_until(lambda: 'told: INSTANCE vrrp_instance_1 FAULT' in cluster.nodes['node129'].check_output(journal), 10)
     finally:
         cluster.nodes['node129'].check_output('systemctl start nginx')
         code, output = cluster.play('site.yml')

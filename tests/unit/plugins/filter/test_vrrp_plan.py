@@ -25,7 +25,7 @@ def host(address, *secondaries, interface='eth0'):
     facts = {
         'interfaces': ['lo', interface],
         'lo': {'device': 'lo', 'ipv4': entry('127.0.0.1/8')},
-        'default_ipv4': entry(address),
+        'default_ipv4': {**entry(address), 'interface': interface},
         interface.replace('-', '_'): {'device': interface, 'ipv4': entry(address), 'ipv4_secondaries': [entry(text) for text in secondaries]},
     }
     return {'ansible_facts': facts}
@@ -278,16 +278,21 @@ CASES = [
     (changed(0, virtual_ipaddress=['192.0.2.255/24']), {}, 'one: 192.0.2.255/24 is the address of the network itself or its broadcast; choose another.'),
     # checks that move nothing
     (changed(0, nodes=NODES), {'scripts': [{'name': 'web', 'weight': -10}]},
-     "one: script 'web' with weight -10 leaves a at priority 90 when it fails, and b has 90, so it never takes over from there; let the weight be more than the gap, or 0."),
+     "one: script 'web' with weight -10 leaves a at priority 90 when it fails, and b has 90, so it never takes over "
+     'from there; let the weight be more than the gap, or 0.'),
     (changed(0, nodes=NODES), {'scripts': [{'name': 'web', 'weight': 10}]},
-     "one: script 'web' with weight 10 leaves a at priority 100 when it fails, and b has 100, so it never takes over from there; let the weight be more than the gap, or 0."),
+     "one: script 'web' with weight 10 leaves a at priority 100 when it fails, and b has 100, so it never takes "
+     'over from there; let the weight be more than the gap, or 0.'),
     (changed(0, nodes=NODES, track_script=['web weight -5']), {'scripts': [{'name': 'web'}]},
-     "one: script 'web' with weight -5 leaves a at priority 95 when it fails, and b has 90, so it never takes over from there; let the weight be more than the gap, or 0."),
+     "one: script 'web' with weight -5 leaves a at priority 95 when it fails, and b has 90, so it never takes over "
+     'from there; let the weight be more than the gap, or 0.'),
     (changed(0, nodes=NODES, track_interface=['eth1 weight -5']), {},
-     "one: interface 'eth1' with weight -5 leaves a at priority 95 when it fails, and b has 90, so it never takes over from there; let the weight be more than the gap, "
+     "one: interface 'eth1' with weight -5 leaves a at priority 95 when it fails, and b has 90, so it never takes over from there; "
+     'let the weight be more than the gap, '
      'or 0.'),
     (changed(0, nodes=[{'name': 'a', 'priority': 255}, 'b']), {'scripts': [{'name': 'web', 'weight': -250}]},
-     "one: script 'web' with weight -250 leaves a at priority 255 when it fails, and b has 50, so it never takes over from there; let the weight be more than the gap, "
+     "one: script 'web' with weight -250 leaves a at priority 255 when it fails, and b has 50, so it never takes over from there; "
+     'let the weight be more than the gap, '
      'or 0.'),
     (changed(0, nopreempt=True), {'scripts': [{'name': 'web', 'weight': -60}]},
      "one: script 'web' has a weight, and with nopreempt no node takes over from one that has lost priority; use weight 0 or leave nopreempt out."),
@@ -337,7 +342,8 @@ CASES = [
      'one: it shares eth0 with two and not its trackers of weight 0 (web); in keepalived 2.0.7, when one of these fails, all other instances of the '
      'interface fall silent and take over nothing: give both the same, or a weight, or use 2.0.8 or newer.'),
     # unicast
-    (changed(0, nodes=['a'], unicast=True), {}, "one: 'a' has no unicast_peer but itself, so it would always be master; name other nodes or leave unicast out."),
+    (changed(0, nodes=['a'], unicast=True), {},
+     "one: 'a' has no unicast_peer but itself, so it would always be master; name other nodes or leave unicast out."),
     (changed(0, unicast=True), {'hostvars': {'a': HOSTS['a'], 'b': {}}},
      "one: the address that 'b' sends its adverts from is not known; let its facts be read, or give the node a unicast_src_ip."),
     (changed(0, nodes=['a', {'name': 'b', 'unicast_peer': ['192.0.2.1']}]), {},
@@ -471,8 +477,6 @@ def test_blocks_are_each_hosts_own():
     plan = vrrp_plan(descriptions, HOSTS)
     assert plan['findings'] == []
     assert [plan['hosts'][name]['conf'].get('static_routes') for name in 'ab'] == [['198.51.100.0/24 dev eth0'], None]
-
-
 
 
 BETWEEN_CASES = [{'virtual_router_id': 100}, {'nodes': ['c', 'a']}]

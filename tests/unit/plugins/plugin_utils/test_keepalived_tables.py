@@ -2,6 +2,8 @@
 # Copyright: vipkit.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
+# pylint: disable=dangerous-default-value
+# A table is only read.
 from __future__ import annotations
 
 import textwrap
