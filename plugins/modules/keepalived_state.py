@@ -196,6 +196,7 @@ from ansible_collections.vipkit.ha.plugins.module_utils import _keepalived
 from ansible_collections.vipkit.ha.plugins.module_utils._artifact import sha256_of
 
 PAUSE = 0.2
+DELETED = ' (deleted)'
 RUN_DIRECTORIES = ('run', 'run/keepalived', 'var/run', 'var/run/keepalived', 'usr/local/var/run', 'usr/local/var/run/keepalived')
 # Short and long option that names the pid file, pattern of its names, and the process's own name if it has one
 KINDS = {
@@ -225,7 +226,9 @@ def text_of(*parts):
 def executable(proc, pid):
     """Return what a process executes, or None when there is no such process any more."""
     try:
-        return os.readlink(os.path.join(proc, str(pid), 'exe'))
+        found = os.readlink(os.path.join(proc, str(pid), 'exe'))
+        # after an upgrade the file is another one, and still it is the same for a process and its children
+        return found[:-len(DELETED)] if found.endswith(DELETED) else found
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ESRCH):
             return None

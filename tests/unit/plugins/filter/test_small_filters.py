@@ -187,6 +187,22 @@ def test_strangers_are_named():
         'choose an address that is free, or free it.']
 
 
+def test_virtual_macs_in_the_facts_of_members_are_nobodys():
+    vmac = '00:00:5e:00:01:64'
+    hostvars = {'a': HOSTVARS['a'], 'b': {'ansible_facts': {**HOSTVARS['b']['ansible_facts'], 'interfaces': ['eth0', 'vrrp.100'],
+                                                            'vrrp_100': {'macaddress': vmac}}}}
+    for keyword in ('use_vmac', 'use_vmac_addr'):
+        plan = {**PLAN, 'hosts': {name: {'conf': {'vrrp_instance': [{**BLOCKS[0], keyword: True}, BLOCKS[1]]}} for name in 'ab'}}
+        wire = heard(answers=[answer('192.0.2.100', vmac)])
+        assert vip_report(plan, seen(**SOUND), wire, hostvars)['problems'] == []
+        assert vrrp_strangers(plan, wire, hostvars) == []
+
+
+def test_an_unknown_router_is_not_counted_where_a_member_is_unknown():
+    report = vip_report(PLAN, seen(**SOUND), heard(), {'b': HOSTVARS['b']})
+    assert [row['advertised_by'] for row in report['rows']] == [[], ['b']]
+
+
 def test_nobody_is_a_stranger_where_a_member_is_unknown():
     assert vrrp_strangers(PLAN, heard(advert(100, '192.0.2.77')), {'b': HOSTVARS['b']}) == []
 

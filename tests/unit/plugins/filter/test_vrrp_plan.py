@@ -417,6 +417,9 @@ def test_a_weight_above_the_gap_is_right(weight):
     ({'nopreempt': True}, {'scripts': [{'name': 'web'}]}),
     ({'track_file': ['drained weight 10']}, {'blocks': {'vrrp_track_file': [{'name': 'drained', 'file': '/run/drained'}]}}),
     ({'unicast': True}, {'hostvars': {'a': {}, 'b': {}}}),
+    ({'unicast': None}, {}),
+    ({'interface': 'eth0', 'virtual_ipaddress': ['198.51.100.1/24 dev eth1']}, {}),
+    ({'interface': 'eth0', 'virtual_ipaddress': ['198.51.100.1/24'], 'virtual_routes': ['default via 198.51.100.254']}, {}),
 ])
 def test_what_is_right_has_no_findings(values, arguments):
     assert plan_of(changed(0, **values), **arguments)['findings'] == []
@@ -429,6 +432,18 @@ def test_unicast_peers_are_the_other_nodes():
     assert 'unicast_peer' not in instance_on(plan, 'b', 'two')
     given = plan_of(changed(0, unicast_peer=['192.0.2.1', '192.0.2.2']))
     assert [instance_on(given, node, 'one')['unicast_peer'] for node in 'ab'] == [['192.0.2.2'], ['192.0.2.1']]
+
+
+def test_a_default_address_that_is_virtual_is_no_hosts_own():
+    hosts = copy.deepcopy(HOSTS)
+    hosts['a']['ansible_facts']['default_ipv4']['address'] = '192.0.2.100'
+    assert plan_of(INSTANCES, hosts)['findings'] == []
+
+
+def test_link_local_addresses_move_with_their_instance():
+    instances = [{**instance, 'virtual_ipaddress': ['fe80::ff/64'], 'interface': 'eth0'} for instance in INSTANCES]
+    plan = plan_of(instances)
+    assert plan['findings'] == [] and plan['vips'] == []
 
 
 def test_excluded_addresses_have_owners_too():

@@ -178,6 +178,12 @@ def test_root_that_may_not_trace_goes_by_the_command_line(proc, monkeypatch):
     proc.has(vrrp=102)
 
 
+def test_a_replaced_program_is_still_the_same_for_parent_and_child(proc):
+    proc.process(102, 100, exe=PROGRAM + ' (deleted)')
+    proc.pid_file('run/vrrp.pid', 102)
+    proc.has(vrrp=102)
+
+
 def test_root_directory_that_cannot_be_entered(proc):
     assert keepalived_state.root_of(str(proc.proc), 100) == str(proc.proc.join('100', 'root'))
     proc.proc.join('100', 'root').remove()
