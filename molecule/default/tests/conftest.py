@@ -82,6 +82,14 @@ class Cluster:
         """A command of the Docker client, on this machine."""
         return subprocess.run(['docker', *arguments], check=True, capture_output=True, text=True).stdout
 
+    def boot(self, node):
+        """Start a node again, as far as systemd is done with it."""
+        self.docker('start', node)
+        # Docker mounts /proc/sys read-only, so what systemd does with it at the boot of a real host is done here
+        assert wait_until(lambda: self.nodes[node].run('systemctl is-system-running').stdout.strip() == 'running', 60)
+        self.nodes[node].check_output('mount -o remount,rw,bind /proc/sys')
+        self.nodes[node].check_output('/lib/systemd/systemd-sysctl /etc/sysctl.d/50-vipkit-nonlocal-bind.conf')
+
     def play(self, playbook, *arguments):
         """Run a playbook of the collection against these hosts; gives exit code and output."""
         env = {**os.environ, 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'), 'ANSIBLE_NOCOLOR': '1', 'ANSIBLE_FORCE_COLOR': '0',

@@ -52,11 +52,7 @@ def test_dead_node_leaves_both_vips_to_the_other_and_returns_after_boot(cluster,
         assert wait_until(lambda: all(f'inet {vip}/' in survivor.run('ip -o -4 address show').stdout for vip in cluster.vips))
         assert {cluster.page(vip) for vip in cluster.vips} == {peer}
     finally:
-        cluster.docker('start', node)
-        # Docker mounts /proc/sys read-only, so what systemd does with it at the boot of a real host is done here
-        assert wait_until(lambda: cluster.nodes[node].run('systemctl is-system-running').stdout.strip() == 'running', 60)
-        cluster.nodes[node].check_output('mount -o remount,rw,bind /proc/sys')
-        cluster.nodes[node].check_output('/lib/systemd/systemd-sysctl /etc/sysctl.d/50-vipkit-nonlocal-bind.conf')
+        cluster.boot(node)
     assert cluster.nodes[node].sysctl('net.ipv4.ip_nonlocal_bind') == 1
     # nothing but systemd brings keepalived back
     assert cluster.becomes(cluster.planned(), 60) == cluster.planned()

@@ -40,6 +40,17 @@ def test_limit_proves_the_whole_cluster(cluster):
     assert re.search(r'\.100 +node128 +node128 ', output)
 
 
+def test_member_that_is_away_does_not_hide_the_verdict(cluster):
+    cluster.docker('stop', '--time', '1', 'node129')
+    try:
+        code, output = cluster.play('playbooks/verify.yml', '--limit', 'node128,witnesses', *variables(keepalived_verify_timeout=3))
+    finally:
+        cluster.boot('node129')
+    assert code != 0
+    assert 'node129 has not reported' in one_line(output)
+    assert re.search(r'\.100 +node128 +node128 ', output), 'the table is shown all the same'
+
+
 def test_changed_configuration_is_reloaded_without_a_restart(cluster):
     pids = {node: host.check_output('systemctl show --property=MainPID keepalived') for node, host in cluster.nodes.items()}
     try:
