@@ -2,10 +2,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 SUBNET ?= 192.168.100.0/24
+# the longest first
+SCENARIOS := default cluster debian11 debian13 surroundings
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_ALLOW_BROKEN_CONDITIONALS := false
 
-.PHONY: help lab lab-down test lint unit sanity keywords molecule archive bench setup setup-venv clean
+.PHONY: help lab lab-down test lint unit sanity keywords molecule images archive bench setup setup-venv clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -28,7 +30,9 @@ lab-down: setup-venv  ## Remove the lab
 	@python tools/lab down
 	@rm -f inventories/lab/group_vars/all/made-sources.yml
 
-test: lint unit sanity archive keywords molecule  ## Run every test
+test: setup-venv  ## Run every test, as many at once as there are cores
+	@tools/at-once images lint unit archive
+	@tools/at-once $(SCENARIOS:%=molecule-%) sanity keywords
 
 lint: setup-venv  ## yamllint, ansible-lint and the changelog fragments
 	yamllint --strict .
@@ -48,14 +52,19 @@ keywords: setup-venv  ## Every keyword, the examples and a known fault, through 
 	@tools/keepalived-builds
 	python -m pytest -q -p no:cacheprovider tests/keywords tests/faults
 
-molecule: setup-venv  ## The scenarios: a pair in every failure, two clusters side by side, firewalls and networkd
-	molecule test
-	molecule test -s cluster
-	molecule test -s surroundings
+molecule: images  ## The scenarios: a pair in every failure on each platform, two clusters side by side, firewalls and networkd
+	@tools/at-once $(SCENARIOS:%=molecule-%)
 
-bench: setup-venv  ## Measure what is claimed of speed
+molecule-%: setup-venv
+	molecule test -s $*
+
+images: setup-venv  ## What the scenarios need before their containers: an engine, the images, the sources
+	@tools/prepare-molecule $(SCENARIOS)
+
+bench: setup  ## Measure what is claimed of speed: planning, and site.yml beside the procedure by hand
 	python bench/plan.py
+	python bench/deploy.py --repeat 3 --write docs/benchmarks.md --json .state/bench/figures.json
 
 clean: lab-down  ## Remove what the tools made: environment, images, state
-	-docker image rm vipkit-node:bookworm vipkit-base:bookworm
+	-docker image rm $(foreach suite,bullseye bookworm trixie,vipkit-node:$(suite) vipkit-base:$(suite))
 	rm -rf .venv .state .ansible .cache

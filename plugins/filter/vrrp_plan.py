@@ -73,6 +73,10 @@ _value:
       description: All hosts of the clusters.
       type: list
       elements: str
+    backups_first:
+      description: The same hosts in the order in which a change that interrupts them rolls, those that own the fewest addresses first.
+      type: list
+      elements: str
     without_facts:
       description: Members whose facts were not there, so that some rules could not look at them.
       type: list
@@ -142,6 +146,7 @@ def vrrp_plan(descriptions, hostvars=None):
     return {
         'findings': lint(clusters),
         'members': list(hosts),
+        'backups_first': sorted(hosts, key=lambda name: len(hosts[name]['owned'])),
         'without_facts': [node.name for node in {node.name: node for cluster in clusters for instance in cluster.instances
                                                  for node in instance.nodes}.values() if not node.host.is_known],
         'vips': [vip for cluster in clusters for vip in _vips(cluster)],

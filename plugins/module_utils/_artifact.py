@@ -14,6 +14,7 @@ __metaclass__ = type
 import binascii
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -163,6 +164,17 @@ def replacing(path, mode=0o644):
     settle_directory(os.path.dirname(path))
 
 
+@contextlib.contextmanager
+def locked(directory):
+    """Have a directory for oneself: another run that wants it waits. The lock goes with the process, so none is left behind."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 # Archives
 
 def safe_parts(name):
@@ -225,6 +237,32 @@ def read_stamp(path):
             return None, None
         return None, 'the stamp {0} cannot be used ({1}); it counts as absent until the next installation writes it anew'.format(
             path, to_native(error))
+
+
+# Records of what a host keeps
+
+def record_of(artifact):
+    """Return the path of the record that lies beside an artefact which was installed here."""
+    return artifact + '.json'
+
+
+def read_records(directory):
+    """Return the records of the artefacts in a directory, the one that was installed last first; what is no record is passed over."""
+    records = []
+    for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+        if not name.endswith('.tar.gz.json'):
+            continue
+        path = os.path.join(directory, name)
+        try:
+            with open(path, 'rb') as stream:
+                record = json.loads(stream.read().decode('utf-8'))
+            found = dict((key, record[key]) for key in ('sha256', 'installed_at', 'manifest'))
+            found.update((key, to_native(record['manifest'][key])) for key in ('version', 'fingerprint'))
+        except (EnvironmentError, ValueError, KeyError, TypeError):
+            continue
+        if os.path.isfile(path[:-len('.json')]):
+            records.append(dict(found, artifact=path[:-len('.json')]))
+    return sorted(records, key=lambda record: record['installed_at'], reverse=True)
 
 
 def under(root, path):

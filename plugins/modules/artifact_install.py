@@ -15,6 +15,8 @@ description:
   - Installs, upgrades or rolls back a program by replacing its files with those of an artefact that M(vipkit.ha.artifact_build) made,
     each of them at once, also while the program is running. What was installed is recorded in a stamp, which is written last.
   - Files of the program's previous artefact that the new one has not are removed, unless somebody has changed them since.
+  - Artefacts that were installed stay on the host, each with a record beside it. With O(restore), one of them is put back, without
+    anything but what the host has.
   - It does not start, stop or reload anything, does not copy the artefact to the host, and does not remove directories.
 attributes:
   check_mode:
@@ -36,14 +38,29 @@ attributes:
 options:
   artifact:
     description:
-      - The artefact on this host.
+      - The artefact on this host. It needs O(sha256) and O(manifest).
     type: path
-    required: true
   sha256:
     description:
       - SHA-256 checksum of the artefact, 64 hexadecimal digits. It is verified before anything is changed.
     type: str
-    required: true
+  restore:
+    description:
+      - Instead of O(artifact), puts back an artefact that the host still has in O(directory).
+      - V(previous) is the one that was installed before the present one, so that a second time undoes the first.
+      - A version or the first digits of a fingerprint (at least 4) name another one. Of several with that version it is the one that was
+        installed last.
+    type: str
+  directory:
+    description:
+      - Where the host keeps the artefacts of the program. Needed by O(restore), and of no use without it.
+    type: path
+  keep:
+    description:
+      - How many earlier artefacts to keep, of which the one before the installed one is always the first. The others are removed, those
+        that were installed longest ago first.
+    type: int
+    default: 2
   stamp:
     description:
       - The stamp file, JSON with mode V(0644). Its directory is made with mode V(0755) when it is missing.
@@ -53,15 +70,16 @@ options:
     description:
       - What the stamp shall say about the program.
       - The keys C(program), C(version) and C(fingerprint) are required, each a non-empty string.
-      - Any other key is allowed but C(files), C(artifact_sha256) and C(installed_at), which the module adds.
+      - Any other key is allowed but C(files), C(artifact_sha256), C(installed_at) and C(previous), which the module adds.
+      - With O(restore), it is the one of the artefact's record.
     type: dict
-    required: true
   root:
     description:
       - Directory that stands for C(/) in the paths of the artefact. It is for tests and for images. O(stamp) is not below it.
     type: path
     default: /
 notes:
+  - Two installations from one directory of artefacts wait for each other.
   - All files are first written under hidden names beside their destinations, so that a full or read-only file system is met before
     anything is replaced. In that case all is taken back and the host is as it was.
   - An installation that is interrupted while files are being replaced leaves the old stamp, which does not match any more.
@@ -76,6 +94,12 @@ author:
 """
 
 EXAMPLES = r"""
+- name: Put back what was installed before
+  vipkit.ha.artifact_install:
+    restore: previous
+    directory: /var/lib/vipkit/artifacts/nginx
+    stamp: /etc/ansible/facts.d/vipkit_nginx.fact
+
 - name: Install what was built
   vipkit.ha.artifact_install:
     artifact: "{{ nginx_build.artifact }}"
@@ -91,6 +115,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+version:
+  description: The version that is installed after the run. In check mode, the one that would be.
+  returned: success
+  type: str
+  sample: 1.9.9
 previous:
   description: The fingerprint that was installed before, or null.
   returned: success
@@ -150,10 +179,14 @@ from ansible_collections.vipkit.ha.plugins.module_utils._artifact import (
     damaged_files,
     discard,
     is_intact,
+    locked,
     make_directory,
     missing_directories,
     new_token,
+    read_records,
     read_stamp,
+    record_of,
+    replacing,
     reported,
     settle,
     settle_directory,
@@ -163,7 +196,7 @@ from ansible_collections.vipkit.ha.plugins.module_utils._artifact import (
 )
 
 REQUIRED = ('program', 'version', 'fingerprint')
-ADDED = ('files', 'artifact_sha256', 'installed_at')
+ADDED = ('files', 'artifact_sha256', 'installed_at', 'previous')
 NOTHING_REPLACED = 'nothing has been replaced: make room or make it writable, and run again'
 
 
@@ -182,11 +215,35 @@ def checked_manifest(manifest, found, stamp):
             stamp, to_native(found.get('program')), manifest['program']))
 
 
-def stamp_text(manifest, files, sha256, now):
-    """Return the stamp that records an installation at a time in seconds since the epoch."""
-    installed_at = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))
-    stamp = dict(manifest, files=files, artifact_sha256=sha256, installed_at=installed_at)
-    return json.dumps(stamp, indent=2, sort_keys=True, separators=(',', ': ')) + '\n'
+def as_json(data):
+    """Return data as text for people and machines, the same text for the same data."""
+    return json.dumps(data, indent=2, sort_keys=True, separators=(',', ': ')) + '\n'
+
+
+def before(found, manifest):
+    """Return the fingerprint to which a step back from a new installation leads."""
+    if found and found.get('fingerprint') == manifest['fingerprint']:
+        return found.get('previous')
+    return found.get('fingerprint') if found else None
+
+
+def chosen(records, found, restore, directory):
+    """Return the record of the kept artefact that a word means."""
+    current = found.get('fingerprint') if found else None
+    wanted = (found or {}).get('previous') if restore == 'previous' else None
+    matching = [record for record in records if record['fingerprint'] == wanted or restore == record['version'] or
+                (re.match('^[0-9a-f]{4,64}$', restore) and record['fingerprint'].startswith(restore))]
+    # of the same version the one that is not installed, since that is what a step back is for
+    for record in sorted(matching, key=lambda record: record['fingerprint'] == current):
+        return record
+    raise ArtifactError("there is no artefact '{0}' in {1}, where this host has {2}; name one of those, or have it built again".format(
+        restore, directory, ', '.join('{0[version]} ({1})'.format(record, record['fingerprint'][:12]) for record in records) or 'none'))
+
+
+def superfluous(records, stamp, keep):
+    """Return the records of artefacts that are to go: all but the installed one, the one before it, and some more."""
+    spare = [record for record in records if record['fingerprint'] not in (stamp['fingerprint'], stamp['previous'])]
+    return spare[max(keep - 1, 0):]
 
 
 def difference(found, damaged, manifest):
@@ -339,14 +396,38 @@ def put_in_place(artifact, stamp, text, files, old_files, root):
         raise
 
 
-def install(artifact, sha256, stamp, manifest, root='/', check_mode=False):
-    """Have the program installed, and return what the module answers."""
+def keep_record(artifact, sha256, manifest, installed_at):
+    """Write beside an artefact what a later step back to it has to know."""
+    with reported('cannot write {0}'.format(record_of(artifact)), NOTHING_REPLACED):
+        with replacing(record_of(artifact)) as handle:
+            handle.write(to_bytes(as_json({'sha256': sha256, 'manifest': manifest, 'installed_at': installed_at})))
+
+
+def remove_superfluous(directory, stamp, keep):
+    """Remove artefacts that nobody needs any more, the record last, so that what is left of a broken run goes with the next."""
+    for record in superfluous(read_records(directory), stamp, keep):
+        for path in (record['artifact'] + '.built', record['artifact'], record_of(record['artifact'])):
+            discard(path)
+
+
+def install(artifact, sha256, stamp, manifest, root='/', keep=2, check_mode=False):
+    """Have the program installed, alone among all runs, and return what the module answers."""
+    if check_mode:
+        return install_alone(artifact, sha256, stamp, manifest, root, keep, check_mode)
+    with reported('cannot lock the directory of {0}'.format(artifact), 'nothing has been changed: copy the artefact there and run again'):
+        with locked(os.path.dirname(artifact)):
+            return install_alone(artifact, sha256, stamp, manifest, root, keep, check_mode)
+
+
+def install_alone(artifact, sha256, stamp, manifest, root, keep, check_mode):
+    """Have the program installed."""
     found = read_stamp(stamp)[0]
     checked_manifest(manifest, found, stamp)
     damaged = damaged_files(found, root) if found else []
     old_files = found['files'] if found else []
     result = {
         'changed': True,
+        'version': manifest['version'],
         'previous': found.get('fingerprint') if found else None,
         'fingerprint': manifest['fingerprint'],
         'files': [to_native(entry['path']) for entry in old_files],
@@ -361,25 +442,45 @@ def install(artifact, sha256, stamp, manifest, root='/', check_mode=False):
     if check_mode:
         return result
     files = artifact_files(artifact)
-    text = stamp_text(manifest, files, sha256.lower(), time.time())
+    installed_at = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
+    new_stamp = dict(manifest, files=files, artifact_sha256=sha256.lower(), installed_at=installed_at, previous=before(found, manifest))
+    keep_record(artifact, sha256.lower(), manifest, installed_at)
     with reported('cannot install {0}'.format(artifact), 'remove the cause and run again'):
-        removed, kept = put_in_place(artifact, stamp, text, files, old_files, root)
+        removed, kept = put_in_place(artifact, stamp, as_json(new_stamp), files, old_files, root)
+    remove_superfluous(os.path.dirname(artifact), new_stamp, keep)
     return dict(result, files=[entry['path'] for entry in files], removed=removed, kept=kept)
+
+
+def restore_kept(restore, directory, stamp, root='/', keep=2, check_mode=False):
+    """Have an artefact installed that the host still has."""
+    record = chosen(read_records(directory), read_stamp(stamp)[0], restore, directory)
+    return install(record['artifact'], record['sha256'], stamp, record['manifest'], root, keep, check_mode)
 
 
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            artifact=dict(type='path', required=True),
-            sha256=dict(type='str', required=True),
+            artifact=dict(type='path'),
+            sha256=dict(type='str'),
+            restore=dict(type='str'),
+            directory=dict(type='path'),
+            keep=dict(type='int', default=2),
             stamp=dict(type='path', required=True),
-            manifest=dict(type='dict', required=True),
+            manifest=dict(type='dict'),
             root=dict(type='path', default='/'),
         ),
+        required_one_of=[('artifact', 'restore')],
+        mutually_exclusive=[('artifact', 'restore')],
+        required_by=dict(artifact=('sha256', 'manifest'), restore=('directory',)),
         supports_check_mode=True,
     )
+    options = dict((key, module.params[key]) for key in ('stamp', 'root', 'keep'))
+    options['check_mode'] = module.check_mode
     try:
-        result = install(check_mode=module.check_mode, **module.params)
+        if module.params['restore']:
+            result = restore_kept(module.params['restore'], module.params['directory'], **options)
+        else:
+            result = install(module.params['artifact'], module.params['sha256'], manifest=module.params['manifest'], **options)
         if not module._diff:
             del result['diff']
         module.exit_json(**result)

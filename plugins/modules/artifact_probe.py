@@ -9,10 +9,10 @@ __metaclass__ = type
 
 DOCUMENTATION = r"""
 module: artifact_probe
-short_description: Read what is installed of a program and which toolchain the host has
+short_description: Read what is installed of programs and which toolchain the host has
 version_added: 1.0.0
 description:
-  - Reads the stamp that M(vipkit.ha.artifact_install) wrote, and compares every file and link that it lists with what is on the host.
+  - Reads the stamps that M(vipkit.ha.artifact_install) wrote, and compares every file and link that they list with what is on the host.
   - If asked, also finds the C compiler, the C library, and what chosen headers define or contain, all in one round trip.
   - It does not compile or run anything but the preprocessor, and it changes nothing. It does not compare the modes and owners of files.
 attributes:
@@ -32,14 +32,15 @@ attributes:
     details:
       - It never reports a change.
 options:
-  stamp:
+  programs:
     description:
-      - The stamp file.
-    type: path
-    required: true
+      - What to read, as a dictionary of a program's name to a dictionary with the key C(stamp), its stamp file.
+      - With the key C(directory), also lists the artefacts of the program that the host keeps there.
+    type: dict
+    default: {}
   root:
     description:
-      - Directory that stands for C(/) in the paths that the stamp lists. It is for tests and for images.
+      - Directory that stands for C(/) in the paths that stamps list. It is for tests and for images.
     type: path
     default: /
   toolchain:
@@ -67,8 +68,8 @@ options:
     type: dict
     default: {}
 notes:
-  - A stamp that cannot be read or is no stamp counts as none, and RV(stamp_error) says why.
-    Wrong O(macros) and O(contains) are the only errors.
+  - A stamp that cannot be read or is no stamp counts as none, and C(stamp_error) says why.
+    Wrong O(programs), O(macros) and O(contains) are the only errors.
   - It takes one call of the preprocessor, and one more for each different header.
   - The version of the C library musl is not in its headers. It is read from C(ldd).
 seealso:
@@ -81,12 +82,14 @@ author:
 EXAMPLES = r"""
 - name: Read what is installed of nginx
   vipkit.ha.artifact_probe:
-    stamp: /var/lib/vipkit/nginx.json
-  register: nginx_installed
+    programs:
+      nginx:
+        stamp: /etc/ansible/facts.d/vipkit_nginx.fact
+        directory: /var/lib/vipkit/artifacts/nginx
+  register: installed
 
-- name: Read it with all that decides about the compiler flags
+- name: Read all that decides about the compiler flags
   vipkit.ha.artifact_probe:
-    stamp: /var/lib/vipkit/nginx.json
     toolchain: true
     macros:
       openssl:
@@ -96,41 +99,49 @@ EXAMPLES = r"""
       crypt_current_salt:
         header: crypt.h
         text: current_salt
-  register: nginx_installed
+  register: builder
 """
 
 RETURN = r"""
-stamp:
-  description: What the stamp holds, or null without a usable one.
+installed:
+  description: What was found of each of the O(programs), by its name.
   returned: always
   type: dict
+  contains:
+    stamp:
+      description: What the stamp holds, or null without a usable one.
+      type: dict
+    stamp_error:
+      description: Why a stamp that is there cannot be used, or null.
+      type: str
+    intact:
+      description: Whether there is a stamp and every file and link that it lists is as recorded.
+      type: bool
+    damaged:
+      description: The paths that the stamp lists and that are gone or changed.
+      type: list
+    artifacts:
+      description: The artefacts that the host keeps, the one that was installed last first. Empty without C(directory).
+      type: list
   sample:
-    program: nginx
-    version: 1.9.9
-    fingerprint: 4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a
-    artifact_sha256: ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d
-    installed_at: '2026-11-22T15:42:00Z'
-    files:
-      - path: /usr/local/nginx/nginx
-        mode: '0755'
-        sha256: 4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce
-stamp_error:
-  description: Why a stamp that is there cannot be used, or null.
-  returned: always
-  type: str
-  sample: "the stamp /var/lib/vipkit/nginx.json cannot be used (it has no list 'files'); it counts as absent until the next
-    installation writes it anew"
-intact:
-  description: Whether there is a stamp and every file and link that it lists is as recorded.
-  returned: always
-  type: bool
-  sample: true
-damaged:
-  description: The paths that the stamp lists and that are gone or changed.
-  returned: always
-  type: list
-  elements: str
-  sample: [/usr/local/nginx/nginx]
+    nginx:
+      stamp:
+        program: nginx
+        version: 1.9.9
+        fingerprint: 4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a
+        artifact_sha256: ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d
+        installed_at: '2026-11-22T15:42:00Z'
+        files:
+          - path: /usr/local/nginx/nginx
+            mode: '0755'
+            sha256: 4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce
+      stamp_error: null
+      intact: true
+      damaged: []
+      artifacts:
+        - version: 1.9.9
+          fingerprint: 4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a
+          installed_at: '2026-11-22T15:42:00Z'
 toolchain:
   description: The toolchain, or null with O(toolchain=false).
   returned: always
@@ -172,7 +183,7 @@ import re
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_native
 
-from ansible_collections.vipkit.ha.plugins.module_utils._artifact import ArtifactError, damaged_files, read_stamp
+from ansible_collections.vipkit.ha.plugins.module_utils._artifact import ArtifactError, damaged_files, read_records, read_stamp
 
 SYNTAX = {'header': r'^[\w.+/-]+$', 'macro': r'^[A-Za-z_]\w*$', 'text': r'.'}
 STRING_LITERAL = r'"((?:[^"\\]|\\.)*)"'
@@ -300,17 +311,26 @@ def read_toolchain(compiler, macros, contains, run, which):
     }
 
 
-def read_installed(path, root='/'):
-    """Return what the stamp at path says and whether it is still true."""
+def read_installed(path, directory=None, root='/'):
+    """Return what the stamp at path says and whether it is still true, and which artefacts are kept."""
     stamp, error = read_stamp(path)
     damaged = damaged_files(stamp, root) if stamp else []
-    return {'stamp': stamp, 'stamp_error': error, 'intact': stamp is not None and not damaged, 'damaged': damaged}
+    artifacts = [dict((key, record[key]) for key in ('version', 'fingerprint', 'installed_at')) for record in read_records(directory or '')]
+    return {'stamp': stamp, 'stamp_error': error, 'intact': stamp is not None and not damaged, 'damaged': damaged, 'artifacts': artifacts}
+
+
+def read_programs(programs, root):
+    """Return what is installed of each program."""
+    for name in sorted(programs):
+        if not isinstance(programs[name], dict) or not programs[name].get('stamp'):
+            raise ArtifactError("programs: '{0}' has no stamp; give it the path of its stamp file".format(name))
+    return dict((name, read_installed(programs[name]['stamp'], programs[name].get('directory'), root)) for name in programs)
 
 
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            stamp=dict(type='path', required=True),
+            programs=dict(type='dict', default={}),
             root=dict(type='path', default='/'),
             toolchain=dict(type='bool', default=False),
             compiler=dict(type='str', default='cc'),
@@ -328,7 +348,7 @@ def main():
         toolchain = None
         if options['toolchain']:
             toolchain = read_toolchain(options['compiler'], options['macros'], options['contains'], run, module.get_bin_path)
-        module.exit_json(changed=False, toolchain=toolchain, **read_installed(options['stamp'], options['root']))
+        module.exit_json(changed=False, toolchain=toolchain, installed=read_programs(options['programs'], options['root']))
     except ArtifactError as error:
         module.fail_json(msg=to_native(error), **error.details)
 

@@ -160,48 +160,40 @@ diff:
 """
 
 import collections
-import errno
-import grp
 import hashlib
 import json
 import os
-import pwd
 import re
 import stat
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.text.converters import to_bytes, to_native, to_text
+from ansible.module_utils.common.text.converters import to_bytes, to_native
 
-from ansible_collections.vipkit.ha.plugins.module_utils._artifact import (
-    ArtifactError,
-    create,
-    discard,
-    make_directory,
-    missing_directories,
-    new_token,
-    reported,
-    settle_directory,
-    temporary_name,
+from ansible_collections.vipkit.ha.plugins.module_utils._artifact import ArtifactError, reported, settle_directory
+from ansible_collections.vipkit.ha.plugins.module_utils._files import (
+    ADVICE,
+    File,
+    Owner,
+    checked_mode,
+    difference,
+    gid_of,
+    labels,
+    make_way,
+    read_directory,
+    read_file,
+    remove_leftovers,
+    uid_of,
+    write,
 )
 
 RECORD = '.managed'
 NAME = re.compile(r'[A-Za-z0-9_-][A-Za-z0-9_.-]*\Z')
-ADVICE = 'remove the cause and run again, which finishes what is left to do'
 
-Owner = collections.namedtuple('Owner', 'uid gid')
-File = collections.namedtuple('File', 'kind content mode uid gid')  # kind: what st_mode tells of it; content: of a regular file
 Plan = collections.namedtuple('Plan', 'first files obsolete last')  # first and last: the record while obsolete ones are there, and after
 Outcome = collections.namedtuple('Outcome', 'written obsolete removed warnings diff')
 
 
 # Options
-
-def checked_mode(script):
-    if not re.match(r'0[0-7]{3}\Z', script['mode']):
-        raise ArtifactError("the mode '{0}' of the script {1} is not one; write it as in '0755', with the quotes".format(
-            script['mode'], script['name']))
-    return int(script['mode'], 8)
-
 
 def described(scripts, owner):
     """Return the files that the scripts are to be."""
@@ -213,18 +205,9 @@ def described(scripts, owner):
                                 'more than 200 of them'.format(name))
         if name in files:
             raise ArtifactError('the script {0} is described twice; give each its own name'.format(name))
-        files[name] = File(stat.S_IFREG, to_bytes(script['content']), checked_mode(script), owner.uid, owner.gid)
+        mode = checked_mode(script['mode'], 'the script ' + name)
+        files[name] = File(stat.S_IFREG, to_bytes(script['content']), mode, owner.uid, owner.gid)
     return files
-
-
-def number_of(what, name, look_up):
-    """Return the number of a user or group that is given by name or by number."""
-    try:
-        return look_up(name)
-    except KeyError:
-        if name.isdigit():
-            return int(name)
-        raise ArtifactError('the {0} {1} does not exist; create it or name another'.format(what, name))
 
 
 # The record
@@ -251,29 +234,6 @@ def digest(content):
 
 
 # What is there
-
-def read_file(path):
-    """Return a File; None for nothing."""
-    try:
-        status = os.lstat(path)
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise
-        return None
-    content = b''
-    if stat.S_ISREG(status.st_mode):
-        with open(path, 'rb') as handle:
-            content = handle.read()
-    return File(stat.S_IFMT(status.st_mode), content, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
-
-
-def read_directory(path):
-    """Return the File that a directory is, links followed; None if it has to be made."""
-    if missing_directories(path):
-        return None
-    status = os.stat(path)
-    return File(stat.S_IFDIR, b'', stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
-
 
 def checked_directory(path, found):
     if not path.startswith('/'):
@@ -312,59 +272,7 @@ def make_plan(sums, files, remove, forget):
     return Plan(first, files, remove, last)
 
 
-def attributes(one):
-    return 'owner: {0}\ngroup: {1}\nmode: {2:04o}\n'.format(one.uid, one.gid, one.mode) if one else ''
-
-
-def difference(path, before, after):
-    """Return the diff of a file or directory of which something changes."""
-    same = before and after and (before.kind, before.content) == (after.kind, after.content)
-    show = attributes if same or stat.S_IFDIR in [one.kind for one in (before, after) if one] else text_of
-    return {'before_header': path, 'after_header': path, 'before': show(before), 'after': show(after)}
-
-
-def text_of(one):
-    if one is None:
-        return ''
-    return to_text(one.content, errors='replace') if one.kind == stat.S_IFREG else '(not a regular file)\n'
-
-
 # Doing it
-
-def make_way(path, directory, label):
-    """Have the directory, and what it stands in, with owner and mode."""
-    for missing in missing_directories(path):
-        make_directory(missing)
-        os.chown(missing, directory.uid, directory.gid)
-        label(missing, missing)
-    os.chown(path, directory.uid, directory.gid)
-    os.chmod(path, directory.mode)
-
-
-def remove_leftovers(path, names):
-    """Remove the temporary files of a run that was killed."""
-    for name in os.listdir(path):
-        temporary = re.match(r'\.(.+)\.vipkit-[0-9a-f]{8}\Z', name)
-        if temporary and temporary.group(1) in names:
-            discard(os.path.join(path, name))
-
-
-def write(path, wanted, label):
-    """Give the name path to a new file that is complete by then."""
-    temporary = temporary_name(path, new_token())
-    try:
-        with create(temporary) as handle:
-            handle.write(wanted.content)
-            handle.flush()
-            os.fchown(handle.fileno(), wanted.uid, wanted.gid)
-            os.fchmod(handle.fileno(), wanted.mode)
-            os.fsync(handle.fileno())
-        label(temporary, path)
-        os.rename(temporary, path)  # not atomic_move(), which gives the new file the owner and mode of the old one
-    except BaseException:
-        discard(temporary)
-        raise
-
 
 class Directory(object):
     """A directory of scripts, brought to what a plan says, or in check mode only compared with it."""
@@ -447,8 +355,7 @@ class Directory(object):
 
 def keep_equal(path, scripts, owner, group, obsolete, label, check_mode):
     """Have the directory equal to its description."""
-    owner = Owner(number_of('user', owner, lambda name: pwd.getpwnam(name).pw_uid),
-                  number_of('group', group, lambda name: grp.getgrnam(name).gr_gid))
+    owner = Owner(uid_of(owner), gid_of(group))
     files = described(scripts, owner)
     with reported('cannot look at {0}'.format(path), 'nothing has been changed: remove the cause and run again'):
         checked_directory(path, read_directory(path))
@@ -484,13 +391,8 @@ def main():
         supports_check_mode=True,
     )
 
-    def label(path, name):
-        """Give a file the SELinux context that belongs to a name."""
-        if module.selinux_enabled():
-            module.set_context_if_different(path, module.selinux_default_context(name), False)
-
     try:
-        outcome = keep_equal(label=label, check_mode=module.check_mode, **module.params)
+        outcome = keep_equal(label=labels(module), check_mode=module.check_mode, **module.params)
     except ArtifactError as error:
         module.fail_json(msg=to_native(error))
     for warning in outcome.warnings:

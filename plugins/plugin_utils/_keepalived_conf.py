@@ -205,9 +205,9 @@ class _Writer:
                 told = f'is gone since keepalived {variants(table[keyword])[-1].until}'
             return self.fault(where, f"keyword '{keyword}' {told} and this is {self.version}; "
                                      f'nearest that it has: {self.nearest(keyword, table)}')
-        switches = [need for need in found.needs if need.startswith('--')]
-        if self.features is not None and switches and not set(switches) & set(self.features):
-            return self.fault(where, f"keyword '{keyword}' needs a keepalived that is configured with {' or '.join(switches)}")
+        if self.features is not None and found.needs and not set(found.needs) & set(self.features):
+            return self.fault(where, f"keyword '{keyword}' needs a keepalived that is configured with {' or '.join(found.needs)}; "
+                                     'see keepalived_features')
         return found.kind
 
     def body(self, where, table, body):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_checkers import SSL, VIRTUAL_SERVER, VIRTUAL_SERVER_GROUP
-from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_global import BFD, GLOBAL_DEFS
+from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_global import BFD, GLOBAL_DEFS, LVS
 from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_kinds import Keyword, blocks, integer, named, optional, repeated
 from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_vrrp import (
     AUTHENTICATION, BFD_INSTANCE, GARP_GROUP, TRACK_FILE, TRACK_GROUP, VRRP_INSTANCE, VRRP_SCRIPT, VRRP_SYNC_GROUP, VRRP_TRACK_PROCESS,
@@ -42,9 +42,9 @@ ROOT = {
     'vrrp_track_process': Keyword(named(VRRP_TRACK_PROCESS), '2.0.11'),
     'vrrp_sync_group': named(VRRP_SYNC_GROUP),
     'vrrp_instance': named(VRRP_INSTANCE),
-    'SSL': SSL,
-    'virtual_server_group': named(VIRTUAL_SERVER_GROUP),
-    'virtual_server': named(VIRTUAL_SERVER, 'words'),
+    'SSL': Keyword(SSL, needs=LVS),
+    'virtual_server_group': Keyword(named(VIRTUAL_SERVER_GROUP), needs=LVS),
+    'virtual_server': Keyword(named(VIRTUAL_SERVER, 'words'), needs=LVS),
     'include': repeated('words'),
     'includer': INCLUDE,
     'includem': INCLUDE,

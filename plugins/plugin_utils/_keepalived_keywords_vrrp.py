@@ -9,7 +9,7 @@ from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_kin
     INT, UINT, Keyword, choice, integer, number, optional, weight,
 )
 
-from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_global import BFD, DELAY, FIREWALL, REPEAT, SIZE
+from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords_global import BFD, DELAY, FIREWALL, LVS, REPEAT, SIZE
 
 SECONDS = [Keyword(integer(1, 4294), until='2.3.2'), Keyword(number(0.001, 4294), '2.3.2')]
 GARP_INTERVAL = [Keyword(number(0, 2147), until='2.3.2'), Keyword(number(0, 4294), '2.3.2')]
@@ -52,7 +52,7 @@ BFD_INSTANCE = {
     'multihop': Keyword('truth', '2.2.8'),
     'weight': tracker_weight(253),
     'vrrp': 'flag',
-    'checker': 'flag',
+    'checker': Keyword('flag', needs=LVS),
 }
 
 VRRP_SCRIPT = {
@@ -167,7 +167,7 @@ VRRP_INSTANCE = {
     'higher_prio_send_advert': 'truth',
     'owner_ignore_adverts': Keyword('truth', '2.3.3'),
     'kernel_rx_buf_size': integer(0, UINT),
-    'lvs_sync_daemon_interface': 'word',
+    'lvs_sync_daemon_interface': Keyword('word', needs=LVS),
     'notify_master': 'quoted',
     'notify_backup': 'quoted',
     'notify_fault': 'quoted',

@@ -13,6 +13,7 @@ import re
 
 from ansible_collections.vipkit.ha.plugins.plugin_utils._checks import COMMON_KEYS, KINDS, LIMIT, VALUES
 from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_conf import block_findings, findings
+from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_features import findings as feature_findings
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import entries, fitting_interfaces, interface_of, number, release, tracked
 
 AUTH_PASS_LENGTH = 8
@@ -355,11 +356,14 @@ def preemption(cluster):
 
 
 def silenced_instances(cluster):
-    """Before 2.0.8 a failed weight-0 tracker of one instance silences the other instances of its interface."""
+    """Before 2.0.8 a failed weight-0 tracker of one instance silences the other instances of its interface, unless that is fixed."""
+    def has_bug(build):
+        return release(build.version) < (2, 0, 8) and 'silenced_instances' not in build.fixes
+
     by_interface = {}
     for instance in cluster.instances:
         for node in instance.nodes:
-            if release(cluster.build(node).version) < (2, 0, 8) and not node.block.get('use_vmac'):
+            if has_bug(cluster.build(node)) and not node.block.get('use_vmac'):
                 same = by_interface.setdefault((node.name, node.interface, instance.family), {})
                 same.setdefault(_weightless(node, cluster.weights), (instance, node))
     for found in by_interface.values():
@@ -367,7 +371,8 @@ def silenced_instances(cluster):
             (some, (one, node)), (others, (other, dummy)) = sorted(found.items(), key=lambda item: -len(item[0]))[:2]
             yield (f"{other.name}: it shares {node.interface or 'the interface'} with {one.name} and not its trackers of weight 0 "
                    f'({_listed(sorted(some ^ others))}); in keepalived {cluster.build(node).version}, when one of these fails, all other instances of '
-                   'the interface fall silent and take over nothing: give both the same, or a weight, or use 2.0.8 or newer')
+                   'the interface fall silent and take over nothing: give both the same, or a weight, build it with the fix silenced_instances, '
+                   'or use 2.0.8 or newer')
 
 
 # --- how they hang together ---
@@ -418,6 +423,13 @@ def sync_groups(cluster):
             orders.add(tuple(node.name for node in by_name[name].ranked))
         if len(orders) > 1:
             yield f'{where}: its instances prefer different nodes, and a sync group moves as one; give them the same nodes in the same order'
+
+
+def features(cluster):
+    """What is chosen to be built in is there in the host's release, and goes together."""
+    for build in cluster.builds:
+        if build.chosen is not None:
+            yield from feature_findings(build.chosen, build.version, build.flags)
 
 
 def keywords(cluster):
@@ -483,7 +495,7 @@ def one_cluster(clusters):
 
 RULES = (shapes, names, router_ids, addresses, families, address_counts, node_names, agreement, priorities, advert_intervals, passwords, authentication,
          interfaces, own_addresses, check_names, checks, tracked_names, script_security, hand_over, nopreempt_weights, preemption,
-         silenced_instances, unicast, sync_groups, keywords)
+         silenced_instances, unicast, sync_groups, features, keywords)
 RULES_BETWEEN = (identities, one_cluster)
 
 

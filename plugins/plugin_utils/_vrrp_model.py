@@ -14,6 +14,8 @@ import ipaddress
 import json
 import re
 
+from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_features import built_with
+
 # Keys of an instance that are the collection's own; all others are keepalived's keywords.
 OWN_KEYS = ('name', 'nodes', 'unicast')
 
@@ -182,6 +184,16 @@ class Build:
     version: str
     features: list
     blocks: dict
+    flags: list = dataclasses.field(default_factory=list)
+    chosen: list | None = None
+    fixes: list = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def of(cls, description):
+        """The build that a host describes; without a choice of features, only its flags tell what it has."""
+        flags, chosen = description.get('configure_flags'), description.get('features')
+        has = flags if chosen is None else built_with(chosen, flags or [])
+        return cls(str(description.get('version', '')), has, description.get('blocks') or {}, flags or [], chosen, description.get('fixes') or [])
 
 
 class Cluster:
@@ -304,9 +316,8 @@ def clusters_of(descriptions, hostvars):
     """The clusters that hosts describe: hosts with the same description belong together."""
     grouped = {}
     for name, description in descriptions.items():
-        build = Build(str(description.get('version', '')), description.get('configure_flags'), description.get('blocks') or {})
         shared = description['cluster']
-        grouped.setdefault(json.dumps(shared, sort_keys=True, default=str), (shared, {}))[1][name] = build
+        grouped.setdefault(json.dumps(shared, sort_keys=True, default=str), (shared, {}))[1][name] = Build.of(description)
     vips = {found.ip for shared, dummy in grouped.values() for given in dictionaries(shared.get('vrrp_instances'))
             for keyword in ('virtual_ipaddress', 'virtual_ipaddress_excluded') for found in map(interface_of, entries(given.get(keyword))) if found}
     hosts = _Hosts(hostvars, vips)

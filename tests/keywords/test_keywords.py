@@ -35,7 +35,7 @@ FOUND = {binary.parents[1].name: binary for folder in FOLDERS for binary in sort
 MISSING = [version for version in VERSIONS if version not in FOUND]
 
 # What `keepalived -v` calls the optional libraries.
-LIBRARIES = {'NFTABLES': 'libnftnl', 'LIBIPSET': 'libipset', 'LIBIPSET_DYNAMIC': 'libipset', 'IPTABLES': 'libiptc', 'LIBIPTC': 'libiptc'}
+LIBRARIES = {'LVS': '--enable-lvs', 'NFTABLES': 'libnftnl', 'LIBIPSET': 'libipset', 'LIBIPSET_DYNAMIC': 'libipset', 'IPTABLES': 'libiptc', 'LIBIPTC': 'libiptc'}
 
 Build = collections.namedtuple('Build', 'binary version has')
 Run = collections.namedtuple('Run', 'code complaints')

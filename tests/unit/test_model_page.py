@@ -60,6 +60,7 @@ class Cluster:
         self.hosts = groups[example]
         self.hostvars = {name: {'ansible_facts': facts(host['interfaces'])} for name, host in INVENTORY['children'][example]['hosts'].items()}
         self.variables = {**load('roles/keepalived/defaults/main.yml'), **load('roles/keepalived/vars/main.yml'), **INVENTORY['vars'],
+                          '__keepalived_fixes': [],  # no lookup of the collection is found here
                           'groups': groups, **EXAMPLES[example], **variables}
         self.descriptions = dict.fromkeys(self.hosts, self.value('__keepalived_own_description'))
 

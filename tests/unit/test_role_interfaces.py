@@ -120,7 +120,7 @@ def assigned(role):
         names |= {task['register']} if 'register' in task else set()
         names |= set(task.get('ansible.builtin.set_fact', {})) - {'cacheable'}
         if not any(module in task for module in INCLUDE_ROLE):
-            names |= set(task.get('vars', {}))
+            names |= {name for name in task.get('vars', {}) if not name.startswith('ansible_')}
     return names
 
 
@@ -339,7 +339,7 @@ def examples():
 def test_examples_make_a_plan_without_a_finding(given):
     start = {'keepalived_vrrp_instances': [{'name': 'one', 'virtual_router_id': 1, 'virtual_ipaddress': ['192.0.2.1/24'], 'nodes': ['node1']}]}
     variables = {**defaults('keepalived'), **load(ROOT / 'roles/keepalived/vars/main.yml'), 'vault_keepalived_auth_pass': 'secret',
-                 **start, **given}
+                 '__keepalived_fixes': [], **start, **given}  # no lookup of the collection is found here
     own, names, directory = Templar(loader=DataLoader(), variables=variables).template(
         ['{{ __keepalived_own_description }}', "{{ keepalived_scripts | map(attribute='name') | list }}", '{{ keepalived_scripts_dir }}'])
     hosts = {str(node.get('name') if isinstance(node, dict) else node): {} for instance in own['cluster']['vrrp_instances']

@@ -14,10 +14,10 @@ import pytest
 import testinfra
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-NET = os.environ.get('VIPKIT_CLUSTER_NET', '192.168.120')
+NET = f"{os.environ.get('VIPKIT_TEST_NETS', '192.168')}.120"
 EDGE = {f'{NET}.51': 'edge1', f'{NET}.52': 'edge2', f'{NET}.53': 'edge3', f'{NET}.54': 'edge2', 'fd00:120::54': 'edge2', 'fd00:120::56': 'edge3'}
 INNER = f'{NET}.61'
-NODES = {name: testinfra.get_host(f'docker://{name}') for name in ('edge1', 'edge2', 'edge3', 'inner1', 'inner2')}
+NODES = {name: testinfra.get_host(f'docker://cluster-{name}') for name in ('edge1', 'edge2', 'edge3', 'inner1', 'inner2')}
 
 
 def wait_until(holds, timeout=30):
@@ -54,9 +54,10 @@ def edge_becomes(expected):
 def play(playbook, **values):
     """Exit code and output, as one line, of a playbook."""
     env = {**os.environ, 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'), 'ANSIBLE_NOCOLOR': '1', 'ANSIBLE_FORCE_COLOR': '0',
-           'ANSIBLE_COLLECTIONS_PATH': str(ROOT / '.collections'), 'VIPKIT_CLUSTER_NET': NET}
-    done = subprocess.run(['ansible-playbook', str(ROOT / playbook), '-i', os.environ['MOLECULE_INVENTORY_FILE'], '--extra-vars', json.dumps(values)],
-                          cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+           'ANSIBLE_COLLECTIONS_PATH': str(ROOT / '.collections')}
+    inventory = os.path.dirname(os.environ['MOLECULE_INVENTORY_FILE'])
+    done = subprocess.run(['ansible-playbook', str(ROOT / playbook), '-i', inventory, '--extra-vars', json.dumps(values)], cwd=ROOT, env=env,
+                          capture_output=True, text=True, check=False)
     return done.returncode, ' '.join((done.stdout + done.stderr).split())
 
 
@@ -84,13 +85,13 @@ def test_unicast_goes_to_the_peers_alone():
 
 
 def test_dead_node_leaves_everything_to_the_next_and_both_families_together():
-    subprocess.run(['docker', 'kill', 'edge2'], check=True, capture_output=True)
+    subprocess.run(['docker', 'kill', 'cluster-edge2'], check=True, capture_output=True)
     try:
         # after edge2 comes edge3 for web_2, and edge1 for the sync group
         expected = {**edge(), f'{NET}.52': ['edge3'], f'{NET}.54': ['edge1'], 'fd00:120::54': ['edge1']}
         assert edge_becomes(expected) == expected
     finally:
-        subprocess.run(['docker', 'start', 'edge2'], check=True, capture_output=True)
+        subprocess.run(['docker', 'start', 'cluster-edge2'], check=True, capture_output=True)
 
 
 def test_failing_check_moves_the_sync_group_as_one():

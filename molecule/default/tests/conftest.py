@@ -15,7 +15,20 @@ import pytest
 import testinfra
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-NET = os.environ.get('VIPKIT_TEST_NET', '192.168.110')
+SCENARIO = os.environ['MOLECULE_SCENARIO_NAME']
+
+
+def container(name):
+    """The container of a host."""
+    return f'{SCENARIO}-{name}'
+
+
+def docker(*arguments):
+    """A command of the Docker client, on this machine."""
+    return subprocess.run(['docker', *arguments], check=True, capture_output=True, text=True).stdout
+
+
+NET = docker('network', 'inspect', '--format', '{{(index .IPAM.Config 0).Subnet}}', f'vipkit-{SCENARIO}').rpartition('.')[0]
 
 
 def wait_until(holds, timeout=30):
@@ -45,8 +58,8 @@ class Cluster:
     instances = {'vrrp_instance_1': f'{NET}.100', 'vrrp_instance_2': f'{NET}.101'}
 
     def __init__(self):
-        self.nodes = {name: testinfra.get_host(f'docker://{name}') for name in ('node128', 'node129')}
-        self.client = testinfra.get_host('docker://client')
+        self.nodes = {name: testinfra.get_host(f'docker://{container(name)}') for name in ('node128', 'node129')}
+        self.client = testinfra.get_host(f'docker://{container("client")}')
 
     def vip_of(self, node):
         """The virtual IP whose planned owner a node is."""
@@ -78,24 +91,27 @@ class Cluster:
         wait_until(lambda: self.ownership() == ownership, timeout)
         return self.ownership()
 
-    def docker(self, *arguments):
-        """A command of the Docker client, on this machine."""
-        return subprocess.run(['docker', *arguments], check=True, capture_output=True, text=True).stdout
-
     def boot(self, node):
         """Start a node again, as far as systemd is done with it."""
-        self.docker('start', node)
+        docker('start', container(node))
         # Docker mounts /proc/sys read-only, so what systemd does with it at the boot of a real host is done here
         assert wait_until(lambda: self.nodes[node].run('systemctl is-system-running').stdout.strip() == 'running', 60)
         self.nodes[node].check_output('mount -o remount,rw,bind /proc/sys')
         self.nodes[node].check_output('/lib/systemd/systemd-sysctl /etc/sysctl.d/50-vipkit-nonlocal-bind.conf')
 
+    @property
+    def environment(self):
+        """What a playbook of this checkout runs with."""
+        return {**os.environ, 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'), 'ANSIBLE_NOCOLOR': '1', 'ANSIBLE_FORCE_COLOR': '0',
+                'ANSIBLE_COLLECTIONS_PATH': str(ROOT / '.collections')}
+
+    def command(self, playbook, *arguments):
+        """How to run a playbook of the collection against these hosts."""
+        return ['ansible-playbook', str(ROOT / playbook), '-i', os.path.dirname(os.environ['MOLECULE_INVENTORY_FILE']), *arguments]
+
     def play(self, playbook, *arguments):
         """Run a playbook of the collection against these hosts; gives exit code and output."""
-        env = {**os.environ, 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'), 'ANSIBLE_NOCOLOR': '1', 'ANSIBLE_FORCE_COLOR': '0',
-               'ANSIBLE_COLLECTIONS_PATH': str(ROOT / '.collections'), 'VIPKIT_TEST_NET': NET}
-        done = subprocess.run(['ansible-playbook', str(ROOT / playbook), '-i', os.environ['MOLECULE_INVENTORY_FILE'], *arguments],
-                              cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(self.command(playbook, *arguments), cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import wait_until
+from conftest import container, docker, wait_until
 
 
 def all_on(cluster, node):
@@ -39,14 +39,14 @@ def test_killed_keepalived_leaves_no_stale_vip_and_heals(cluster, node):
 
 def test_killed_vrrp_process_heals(cluster, node):
     host = cluster.nodes[node]
-    parent = host.check_output('systemctl show --property=MainPID --value keepalived')
+    parent = host.check_output('systemctl show --property=MainPID keepalived').partition('=')[2]
     host.check_output(f'pkill -KILL --parent {parent} keepalived')
     assert cluster.becomes(cluster.planned()) == cluster.planned()
 
 
 def test_dead_node_leaves_both_vips_to_the_other_and_returns_after_boot(cluster, node):
     peer = cluster.peer_of(node)
-    cluster.docker('kill', node)
+    docker('kill', container(node))
     try:
         survivor = cluster.nodes[peer]
         assert wait_until(lambda: all(f'inet {vip}/' in survivor.run('ip -o -4 address show').stdout for vip in cluster.vips))

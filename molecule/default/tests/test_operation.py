@@ -8,7 +8,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import one_line, variables, wait_until
+from conftest import container, docker, one_line, variables, wait_until
 
 NOTHING = r'changed=0 +unreachable=0 +failed=0'
 
@@ -41,7 +41,7 @@ def test_limit_proves_the_whole_cluster(cluster):
 
 
 def test_member_that_is_away_does_not_hide_the_verdict(cluster):
-    cluster.docker('stop', '--time', '1', 'node129')
+    docker('stop', '--time', '1', container('node129'))
     try:
         code, output = cluster.play('playbooks/verify.yml', '--limit', 'node128,witnesses', *variables(keepalived_verify_timeout=3))
     finally:
@@ -83,11 +83,11 @@ def test_what_a_broken_run_left_on_disk_is_loaded_by_the_next(cluster):
 
 
 def test_witness_that_is_away_does_not_hide_the_owners(cluster):
-    cluster.docker('stop', '--time', '1', 'client')
+    docker('stop', '--time', '1', container('client'))
     try:
         code, output = cluster.play('playbooks/verify.yml')
     finally:
-        cluster.docker('start', 'client')
+        docker('start', container('client'))
     assert code == 0, output
     for vip, owner in cluster.vips.items():
         assert re.search(rf'{vip} +{owner} +{owner} +', output)
@@ -108,10 +108,10 @@ def test_stopping_nginx_lets_requests_under_way_finish(cluster):
     host, size = cluster.nodes['node128'], 30000000  # more than the buffers of both ends
     host.check_output(f'head -c {size} /dev/zero >/usr/local/nginx/html/large')
     try:
-        with subprocess.Popen(['docker', 'exec', '-i', 'node128', 'python3', '-c', DOWNLOAD],
+        with subprocess.Popen(['docker', 'exec', '-i', container('node128'), 'python3', '-c', DOWNLOAD],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as download:
             assert wait_until(lambda: host.run('ss -Htn state established sport = :80').stdout.strip() != '', 5)
-            with subprocess.Popen(['docker', 'exec', 'node128', 'systemctl', 'restart', 'nginx']) as restart:
+            with subprocess.Popen(['docker', 'exec', container('node128'), 'systemctl', 'restart', 'nginx']) as restart:
                 assert wait_until(lambda: not host.run('ss -Htln sport = :80').stdout.strip(), 5), 'nginx has stopped listening'
                 assert restart.poll() is None, 'and waits for the request'
                 assert download.communicate('go\n', timeout=20)[0] == f'{size}\n'

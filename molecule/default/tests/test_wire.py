@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 import pytest
-from conftest import NET, one_line, variables, wait_until
+from conftest import NET, container, one_line, variables, wait_until
 
 CONFIG = '/etc/keepalived/keepalived.conf'
 ANOTHER = {'name': 'another', 'virtual_router_id': 102, 'virtual_ipaddress': [f'{NET}.102/24'], 'nodes': ['node128', 'node129']}
@@ -141,7 +141,7 @@ def what_the_client_hears(cluster):
     """Sources of the adverts of each virtual router since the last look, as tcpdump on the client sees them."""
     cluster.client.check_output('command -v tcpdump || { apt-get update -q && apt-get install -qy --no-install-recommends tcpdump; }')
     command = 'echo $$ >/run/tcpdump.pid; exec tcpdump -lnni eth0 ip proto 112'
-    with subprocess.Popen(['docker', 'exec', 'client', 'sh', '-c', command], stdout=subprocess.PIPE, text=True) as tcpdump:
+    with subprocess.Popen(['docker', 'exec', container('client'), 'sh', '-c', command], stdout=subprocess.PIPE, text=True) as tcpdump:
         lines = []
         reader = threading.Thread(target=lambda: lines.extend(tcpdump.stdout), daemon=True)
         reader.start()

@@ -52,7 +52,7 @@ IPTABLES = '*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0
 @pytest.fixture(scope='module', name='host')
 def the_host():
     """The one host of this scenario."""
-    return testinfra.get_host('docker://surr-node')
+    return testinfra.get_host('docker://surroundings-surr-node')
 
 
 @pytest.fixture(name='hears')
@@ -85,7 +85,7 @@ def play(*arguments, **variables):
     env = {**os.environ, 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'), 'ANSIBLE_NOCOLOR': '1', 'ANSIBLE_FORCE_COLOR': '0',
            'ANSIBLE_COLLECTIONS_PATH': str(ROOT / '.collections'),
            'ANSIBLE_CACHE_PLUGIN': 'jsonfile', 'ANSIBLE_CACHE_PLUGIN_CONNECTION': str(pathlib.Path(os.environ['MOLECULE_EPHEMERAL_DIRECTORY'], 'facts'))}
-    done = subprocess.run(['ansible-playbook', str(SCENARIO / 'converge.yml'), '-i', os.environ['MOLECULE_INVENTORY_FILE'],
+    done = subprocess.run(['ansible-playbook', str(SCENARIO / 'converge.yml'), '-i', os.path.dirname(os.environ['MOLECULE_INVENTORY_FILE']),
                            '--extra-vars', json.dumps(variables), *arguments],
                           cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr

@@ -42,12 +42,13 @@ def changed(place, **values):
     return instances
 
 
-def described(hosts=('a', 'b'), version='2.3.4', blocks=None, features=None, **cluster):
+def described(hosts=('a', 'b'), version='2.3.4', blocks=None, flags=(), chosen=('lvs', 'libnl'), fixes=(), **cluster):
     """What these hosts have in their variables."""
     cluster['vrrp_scripts'] = [{'script': '/usr/bin/true', **script} if 'name' in script and 'check' not in script else script
                                for script in cluster.pop('scripts', [])]
     cluster['scripts'] = cluster.pop('own_scripts', [])
-    return {name: {'cluster': cluster, 'version': version, 'configure_flags': features or [], 'blocks': blocks or {}} for name in hosts}
+    build = {'version': version, 'configure_flags': list(flags), 'features': list(chosen), 'fixes': list(fixes), 'blocks': blocks or {}}
+    return {name: {'cluster': cluster, **build} for name in hosts}
 
 
 def plan_of(instances, hostvars=None, **arguments):
@@ -340,7 +341,7 @@ CASES = [
     # 2.0.7 falls silent
     (changed(0, track_script=[]), {'scripts': [{'name': 'web'}], 'version': '2.0.7'},
      'one: it shares eth0 with two and not its trackers of weight 0 (web); in keepalived 2.0.7, when one of these fails, all other instances of the '
-     'interface fall silent and take over nothing: give both the same, or a weight, or use 2.0.8 or newer.'),
+     'interface fall silent and take over nothing: give both the same, or a weight, build it with the fix silenced_instances, or use 2.0.8 or newer.'),
     # unicast
     (changed(0, nodes=['a'], unicast=True), {},
      "one: 'a' has no unicast_peer but itself, so it would always be master; name other nodes or leave unicast out."),
@@ -368,6 +369,11 @@ CASES = [
     (INSTANCES, {'blocks': {'virtual_servers': []}}, "keepalived.conf: top level: there is no keyword 'virtual_servers'; nearest: virtual_server"),
     (INSTANCES, {'blocks': {'vrrp_instance': []}},
      'keepalived_blocks: vrrp_instance does not belong there, since the plan has to know it; use keepalived_vrrp_instances.'),
+    # what is built in
+    (INSTANCES, {'chosen': ['lvs', 'libnl', 'ipset', 'iptables'], 'version': '2.0.7'}, "keepalived_features: 'ipset'"),
+    (INSTANCES, {'flags': ['--enable-bfd']}, 'keepalived_configure_flags: --enable-bfd is decided by keepalived_features'),
+    (INSTANCES, {'blocks': {'bfd_instance': [{'name': 'x', 'neighbor_ip': '192.0.2.2'}]}},
+     "keepalived.conf: top level: keyword 'bfd_instance' needs a keepalived that is configured with --enable-bfd; see keepalived_features"),
 ]
 
 
@@ -412,6 +418,8 @@ def test_a_weight_above_the_gap_is_right(weight):
 @pytest.mark.parametrize('values, arguments', [
     ({}, {'scripts': [{'name': 'web'}], 'version': '2.0.7'}),
     ({'track_script': []}, {'scripts': [{'name': 'web'}], 'version': '2.0.20'}),
+    ({'track_script': []}, {'scripts': [{'name': 'web'}], 'version': '2.0.7', 'fixes': ['silenced_instances']}),
+    ({}, {'chosen': ['lvs', 'libnl', 'bfd'], 'blocks': {'bfd_instance': [{'name': 'x', 'neighbor_ip': '192.0.2.2'}]}}),
     ({'interface': 'eth0', 'virtual_ipaddress': ['198.51.100.1/32']}, {}),
     ({'version': 3, 'advert_int': 0.25}, {}),
     ({'nopreempt': True}, {'scripts': [{'name': 'web'}]}),

@@ -20,7 +20,7 @@ import tarfile
 
 import pytest
 
-from ansible_collections.vipkit.ha.plugins.module_utils._artifact import ArtifactError
+from ansible_collections.vipkit.ha.plugins.module_utils._artifact import ArtifactError, artifact_files
 from ansible_collections.vipkit.ha.plugins.modules import artifact_build
 
 CONFIGURE = """#!/bin/sh
@@ -47,6 +47,7 @@ def exists(name):
 
 
 pytestmark = pytest.mark.skipif(not exists('make'), reason='there is no make')
+needs_patch = pytest.mark.skipif(not exists('patch'), reason='there is no patch')
 
 
 def member(name, content=b'', kind=tarfile.REGTYPE, link='', mode=0o644):
@@ -77,7 +78,8 @@ def tarball(path, members):
 
 
 def run(args, cwd, environ):
-    process = subprocess.Popen(args, cwd=cwd, env=dict(os.environ, **environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(args, cwd=cwd, env=dict(os.environ, **environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               universal_newlines=True)
     out, err = process.communicate()
     return process.returncode, out, err
 
@@ -109,12 +111,20 @@ def options_for(site, members=None, **more):
         'program': 'tiny', 'version': '1.0', 'tarball': path, 'sha256': digest,
         'source_dir': str(site.join('apps', 'tiny-1.0')), 'artifact': str(site.join('cache', 'tiny.tar.gz')),
         'configure_flags': [], 'environment': {}, 'make_flags': [], 'jobs': None, 'exclude': [], 'build_dir': str(site.join('scratch')),
+        'patches': [], 'extra_sources': [],
     }, **more)
+
+
+def build(options, runner=run, check_mode=False):
+    """Build one program, as the module does it; what it holds is looked up beside."""
+    result = artifact_build.build_all([options], runner, check_mode)
+    files = artifact_files(options['artifact']) if result['builds'][0]['sha256'] else []
+    return dict(result['builds'][0], changed=result['changed'], files=files)
 
 
 def failure(options, runner=run, **more):
     with pytest.raises(ArtifactError) as caught:
-        artifact_build.build(options, runner, **more)
+        build(options, runner, **more)
     return caught.value
 
 
@@ -141,7 +151,7 @@ def test_build(site):
     options = options_for(site)
     umask = os.umask(0o077)
     try:
-        result = artifact_build.build(options, run)
+        result = build(options)
         assert os.umask(0o077) == 0o077
     finally:
         os.umask(umask)
@@ -157,7 +167,7 @@ def test_build(site):
     assert by_path['/usr/local/sbin/tiny-hard']['sha256'] == binary
     assert by_path['/usr/local/tiny/current']['link'] == '../sbin/tiny'
     assert by_path['/etc/tiny/tiny.conf']['mode'] == '0644'
-    assert tree(site.join('cache')) == ['tiny.tar.gz']
+    assert tree(site.join('cache')) == ['tiny.tar.gz', 'tiny.tar.gz.built']
     assert stat.S_IMODE(os.stat(options['artifact']).st_mode) == 0o644
     assert stat.S_IMODE(site.join('cache').stat().mode) == 0o755
     assert site.join('scratch').listdir() == []
@@ -165,7 +175,7 @@ def test_build(site):
 
 def test_the_archive_is_neutral(site):
     options = options_for(site)
-    artifact_build.build(options, run)
+    build(options)
     with open(options['artifact'], 'rb') as handle:
         assert handle.read(8)[4:] == b'\0\0\0\0'  # where gzip has the time
     with tarfile.open(options['artifact']) as tar:
@@ -178,7 +188,7 @@ def test_the_archive_is_neutral(site):
 
 def test_the_same_files_give_the_same_bytes(site):
     paths = [str(site.join('cache', name)) for name in ('one.tar.gz', 'two.tar.gz')]
-    sums = [artifact_build.build(options_for(site, artifact=path), run)['sha256'] for path in paths]
+    sums = [build(options_for(site, artifact=path))['sha256'] for path in paths]
     assert sums[0] == sums[1]
 
 
@@ -188,7 +198,7 @@ def test_the_source_is_pristine(site):
     place.mkdir('scripts').join('check.sh').write('mine')
     place.mkdir('.vipkit-killed').join('rest').write('of a killed run')
     place.join('tiny.in').write('changed')
-    artifact_build.build(options, run)
+    build(options)
     assert tree(place) == ['Makefile.in', 'README', 'configure', 'doc/README', 'scripts/check.sh', 'tiny.in']
     assert place.join('tiny.in').read() == '#!/bin/sh\necho tiny\n'
     assert os.readlink(str(place.join('README'))) == 'doc/README'
@@ -207,7 +217,7 @@ def test_flags_and_environment_arrive(site):
         seen.append((args[len(artifact_build.LOGGED) + 1:], environ['LC_ALL']))
         return run(args, cwd, environ)
 
-    artifact_build.build(options, watching)
+    build(options, watching)
     found = contents(options['artifact'])
     assert found['etc/tiny/tiny.conf'].startswith('# flags: --prefix=/x --with a\n# CFLAGS: -O1\n')
     assert found['etc/tiny/conf.d/make'] == 'more\n'
@@ -218,7 +228,7 @@ def test_flags_and_environment_arrive(site):
 def test_a_program_without_configure(site):
     members = [item for item in source() if not item[0].name.endswith('configure')]
     members.append(member('tiny-1.0/Makefile', MAKEFILE.encode('ascii')))
-    assert len(artifact_build.build(options_for(site, members), run)['files']) == 5
+    assert len(build(options_for(site, members))['files']) == 5
     os.unlink(str(site.join('cache', 'tiny.tar.gz')))
     assert 'no executable configure script' in str(failure(options_for(site, members, configure_flags=['--x'])))
 
@@ -230,8 +240,8 @@ def test_a_program_without_configure(site):
     (['/usr/local/tiny/current', '*-hard'], ['/usr/local/sbin/tiny-hard', '/usr/local/tiny/current']),
 ])
 def test_excluded_paths(site, exclude, gone):
-    whole = [entry['path'] for entry in artifact_build.build(options_for(site), run)['files']]
-    less = artifact_build.build(options_for(site, artifact=str(site.join('cache', 'less.tar.gz')), exclude=exclude), run)['files']
+    whole = [entry['path'] for entry in build(options_for(site))['files']]
+    less = build(options_for(site, artifact=str(site.join('cache', 'less.tar.gz')), exclude=exclude))['files']
     assert sorted(set(whole) - set(entry['path'] for entry in less)) == gone
 
 
@@ -240,27 +250,160 @@ def test_excluded_paths(site, exclude, gone):
 @pytest.mark.parametrize('check_mode', [False, True])
 def test_an_artefact_is_not_built_again(site, check_mode):
     options = options_for(site)
-    first = artifact_build.build(options, run)
-    again = artifact_build.build(dict(options, tarball='/absent'), never, check_mode)
+    first = build(options)
+    again = build(dict(options, tarball='/absent'), never, check_mode)
     assert again == dict(first, built=False, changed=False, elapsed=0.0)
 
 
-def test_a_broken_artefact_is_not_used(site):
+@pytest.mark.parametrize('name, size', [('tiny.tar.gz', 200), ('tiny.tar.gz.built', 0), ('tiny.tar.gz.built', 20)])
+def test_a_truncated_artefact_is_built_again(site, name, size):
     options = options_for(site)
-    artifact_build.build(options, run)
-    with open(options['artifact'], 'r+b') as handle:
-        handle.truncate(200)
-    assert 'cannot read the artefact {0} ('.format(options['artifact']) in str(failure(options, never))
+    first = build(options)
+    with open(str(site.join('cache', name)), 'r+b') as handle:
+        handle.truncate(size)
+    again = build(options)
+    assert (again['built'], again['sha256']) == (True, first['sha256'])
 
 
 def test_check_mode_builds_nothing(site):
     options = options_for(site)
-    result = artifact_build.build(options, never, check_mode=True)
-    assert result == {'artifact': options['artifact'], 'sha256': None, 'files': [], 'built': False, 'changed': True, 'elapsed': 0.0}
+    result = build(options, never, check_mode=True)
+    assert result == {'program': 'tiny', 'artifact': options['artifact'], 'sha256': None, 'packages': None, 'files': [], 'built': True, 'changed': True,
+                      'elapsed': 0.0}
     assert [path.basename for path in site.listdir()] == ['tiny-1.0.tar.gz']
 
 
+# Patches, extra sources, libraries, several at once
+
+PATCH = '''Tiny becomes large, because a test wants it.
+
+--- a/tiny.in
++++ b/tiny.in
+@@ -1,2 +1,2 @@
+ #!/bin/sh
+-echo tiny
++echo large
+'''
+
+
+def patch(content=PATCH):
+    return [{'name': 'large', 'content': content}]
+
+
+@needs_patch
+def test_a_patch_changes_the_program_and_not_the_source(site):
+    options = options_for(site, patches=patch())
+    assert contents(build(options)['artifact'])['usr/local/sbin/tiny'] == '#!/bin/sh\necho large\n'
+    assert site.join('apps', 'tiny-1.0', 'tiny.in').read() == '#!/bin/sh\necho tiny\n'
+
+
+@needs_patch
+@pytest.mark.parametrize('content', [PATCH.replace('echo tiny', 'echo small'), PATCH.replace('tiny.in', 'absent.in'), 'no patch at all'])
+def test_a_patch_that_does_not_fit(site, content):
+    options = options_for(site, patches=patch(content))
+    error = failure(options)
+    assert error.details['step'] == 'patch large' and "step 'patch large' failed with exit code" in str(error)
+    assert untouched(options)
+
+
+def extra(site, name='module', top='module-2.1'):
+    path = tarball(site.join('module.tar.gz'), [member(top, kind=tarfile.DIRTYPE, mode=0o755), member(top + '/module.in', b'a module\n')])
+    with open(path, 'rb') as handle:
+        return {'name': name, 'tarball': path, 'sha256': hashlib.sha256(handle.read()).hexdigest()}
+
+
+def test_an_extra_source_lies_beside_the_source(site):
+    options = options_for(site, source(makefile=MAKEFILE.replace('cp tiny.in tiny', 'cat ../module/module.in >tiny')), extra_sources=[extra(site)])
+    assert contents(build(options)['artifact'])['usr/local/sbin/tiny'] == 'a module\n'
+
+
+@pytest.mark.parametrize('change, message', [
+    ({'sha256': '0' * 64}, 'put the right tarball there or correct the checksum'),
+    ({'name': '../evil'}, "'../evil' cannot be in a file name"),
+    ({'name': 'tiny-1.0'}, "the extra source 'tiny-1.0' has the name of something that is there"),
+])
+def test_an_extra_source_that_is_refused(site, change, message):
+    options = options_for(site, extra_sources=[dict(extra(site), **change)])
+    assert message in str(failure(options, never))
+    assert untouched(options) and site.join('scratch').listdir() == []
+
+
+LDD = '''
+\tlinux-vdso.so.1 (0x00007ffd0a5f2000)
+\tlibssl.so.3 => /lib/x86_64-linux-gnu/libssl.so.3 (0x00007f0b3a800000)
+\tlibgone.so.1 => not found
+\t/lib64/ld-linux-x86-64.so.2 (0x00007f0b3b2f0000)
+'''
+
+
+def test_linked_libraries():
+    assert artifact_build.linked_libraries(LDD) == set(['/lib/x86_64-linux-gnu/libssl.so.3'])
+
+
+def answering(**answers):
+    """Return a runner that knows these commands."""
+    def runner(args, cwd, environ):
+        if args[0].replace('-', '_') not in answers:
+            raise OSError(2, 'No such file or directory')
+        return 1, answers[args[0].replace('-', '_')], ''
+    return runner
+
+
+@pytest.mark.parametrize('answers, packages', [
+    ({'dpkg_query': 'libssl3:amd64: /usr/lib/x86_64-linux-gnu/libssl.so.3\nlibc6:amd64: /lib/libc.so.6\n'
+                    'diversion by libc6 from: /lib/libssl.so.3\n'}, ['libc6', 'libssl3']),
+    ({'rpm': 'openssl-libs: /\nfile /usr/lib/libx.so is not owned by any package\n'}, ['openssl-libs']),
+    ({}, []),
+])
+def test_owning_packages(answers, packages):
+    assert artifact_build.owning_packages(['/lib/libssl.so.3'], answering(**answers)) == packages
+
+
+@pytest.mark.skipif(not exists('dpkg-query') and not exists('rpm'), reason='there is neither dpkg nor rpm')
+def test_the_packages_of_a_real_program(site):
+    makefile = MAKEFILE.replace('cp tiny.in tiny', 'cp {0} tiny'.format(os.path.realpath('/bin/ls')))
+    assert set(build(options_for(site, source(makefile=makefile)))['packages']) & set(['libc6', 'glibc'])
+
+
+def test_several_programs_are_built_at_the_same_time(site):
+    pipe = str(site.join('pipe'))
+    os.mkfifo(pipe)  # each end waits for the other
+    one = options_for(site.mkdir('one'), source(makefile=MAKEFILE.replace('cp tiny.in tiny', 'cp tiny.in tiny; echo here > ' + pipe)))
+    two = options_for(site.mkdir('two'), source(makefile=MAKEFILE.replace('cp tiny.in tiny', 'cp tiny.in tiny; cat ' + pipe)))
+    result = artifact_build.build_all([one, two], run)
+    assert [entry['artifact'] for entry in result['builds']] == [one['artifact'], two['artifact']]
+    assert [entry['built'] for entry in result['builds']] == [True, True]
+
+
+def test_a_failing_program_does_not_end_the_others(site):
+    one, two, three = [options_for(site.mkdir(name), source(makefile=makefile)) for name, makefile in (
+        ('one', 'all:\n\tfalse\n'), ('two', MAKEFILE), ('three', 'all:\n\texit 7\n'))]
+    with pytest.raises(ArtifactError) as caught:
+        artifact_build.build_all([one, two, three], run)
+    assert str(caught.value).count("step 'make' failed with exit code 2") == 2
+    assert artifact_build.read_record(two['artifact']) and untouched(one) and untouched(three)
+
+
+def test_two_builds_of_one_program_wait_for_each_other(site):
+    options = options_for(site)
+    results = artifact_build.build_all([options, options], run)['builds']
+    assert sorted(entry['built'] for entry in results) == [False, True]
+
+
 # Failures
+
+def test_a_killed_step_is_named(site):
+    error = failure(options_for(site, source(configure='#!/bin/sh\nkill -9 $$\n')))
+    assert "step 'configure' was killed by signal 9; see" in str(error)
+    assert error.details['exit_code'] == -9
+
+
+def test_the_scratch_of_a_failed_build_goes_with_the_next_one(site):
+    failure(options_for(site, source(configure='#!/bin/sh\nexit 1\n')))
+    assert len(site.join('scratch').listdir()) == 1
+    build(options_for(site))
+    assert site.join('scratch').listdir() == []
+
 
 @pytest.mark.parametrize('step, code, members', [
     ('configure', 3, source(configure='#!/bin/sh\nseq 1 40\necho no luck >&2\nexit 3\n')),
@@ -272,7 +415,7 @@ def test_a_failing_step(site, step, code, members):
     error = failure(options)
     head, tail = str(error).split(', where its output ends with:\n')
     log = error.details['log']
-    assert head == "building tiny 1.0 failed in step '{0}' with exit code {1}; see {2}".format(step, code, log)
+    assert head == "building tiny 1.0: step '{0}' failed with exit code {1}; see {2}".format(step, code, log)
     assert (error.details['step'], error.details['exit_code']) == (step, code)
     assert len(tail.splitlines()) == 15 and 'no luck' in tail and '40' in tail.splitlines() and '20' not in tail.splitlines()
     with open(log) as handle:
@@ -323,7 +466,7 @@ def test_nothing_is_written_through_a_link(site):
 
 
 def test_hard_links_in_a_tarball(site):
-    artifact_build.build(options_for(site, source(more=[member('tiny-1.0/same', kind=tarfile.LNKTYPE, link='tiny-1.0/tiny.in')])), run)
+    build(options_for(site, source(more=[member('tiny-1.0/same', kind=tarfile.LNKTYPE, link='tiny-1.0/tiny.in')])))
     assert site.join('apps', 'tiny-1.0', 'same').read() == '#!/bin/sh\necho tiny\n'
 
 
@@ -362,7 +505,7 @@ def test_something_in_the_way_of_the_source(site):
 def test_an_interruption_leaves_nothing(site, step):
     options = options_for(site, jobs=2)
     with pytest.raises(KeyboardInterrupt):
-        artifact_build.build(options, interrupting(step))
+        build(options, interrupting(step))
     assert untouched(options) and site.join('scratch').listdir() == []
 
 
@@ -391,7 +534,7 @@ import conftest
 from ansible_collections.vipkit.ha.plugins.modules import artifact_build
 with open({options!r}) as handle:
     options = json.load(handle)
-artifact_build.build(options, lambda args, cwd, environ: (subprocess.call(args, cwd=cwd, env=dict(os.environ, **environ)), '', ''))
+artifact_build.build_all([options], lambda args, cwd, environ: (subprocess.call(args, cwd=cwd, env=dict(os.environ, **environ)), '', ''))
 """
 
 
@@ -410,4 +553,4 @@ def test_a_killed_build_is_simply_done_again(site):
     assert builder.wait() == -signal.SIGKILL
     assert untouched(options)
     os.unlink(pipe)
-    assert artifact_build.build(options, run)['built']
+    assert build(options)['built']

@@ -21,7 +21,7 @@ import tarfile
 
 import pytest
 
-from ansible_collections.vipkit.ha.plugins.module_utils._artifact import ArtifactError
+from ansible_collections.vipkit.ha.plugins.module_utils._artifact import ArtifactError, artifact_files
 from ansible_collections.vipkit.ha.plugins.modules import artifact_build, artifact_install, artifact_probe
 
 UNIT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -90,7 +90,7 @@ class Host(object):
         return str(caught.value)
 
     def probe(self):
-        return artifact_probe.read_installed(str(self.stamp), str(self.root))
+        return artifact_probe.read_installed(str(self.stamp), str(self.tmpdir), str(self.root))
 
     def state(self):
         """Return everything on the host: {path: (mode, content or link or None)}."""
@@ -128,7 +128,7 @@ def test_first_installation(host):
         os.umask(umask)
     paths = ['/usr/sbin/tiny', '/usr/sbin/old-helper', '/usr/sbin/alias']
     assert result.pop('diff') == {'before': '', 'after': 'fingerprint: print-1\nversion: 1\n'}
-    assert result == {'changed': True, 'previous': None, 'fingerprint': 'print-1', 'files': paths, 'removed': [], 'kept': []}
+    assert result == {'changed': True, 'version': '1', 'previous': None, 'fingerprint': 'print-1', 'files': paths, 'removed': [], 'kept': []}
     state = host.state()
     stamp = json.loads(state.pop('lib/tiny.json')[1].decode('ascii'))
     assert state == {
@@ -138,7 +138,7 @@ def test_first_installation(host):
     }
     assert re.match(r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$', stamp.pop('installed_at'))
     assert [item['path'] for item in stamp.pop('files')] == paths
-    assert stamp == {'program': 'tiny', 'version': '1', 'fingerprint': 'print-1', 'flags': ['-O2'],
+    assert stamp == {'program': 'tiny', 'version': '1', 'fingerprint': 'print-1', 'flags': ['-O2'], 'previous': None,
                      'artifact_sha256': digest(host.tmpdir.join('1.tar.gz'))}
     assert [stat.S_IMODE(os.stat(str(path)).st_mode) for path in (host.stamp, host.stamp.dirpath())] == [0o644, 0o755]
     assert host.probe()['intact']
@@ -377,7 +377,7 @@ def test_replacement_that_fails_half_way_is_completed_by_the_next_run(host, monk
 
     def rename(source, target):
         calls.append(target)
-        if len(calls) == 2:
+        if len(calls) == 3:  # after the record and the first file
             raise OSError(1, 'Operation not permitted')
         real(source, target)
 
@@ -403,7 +403,7 @@ def test_the_stamp_is_the_last_thing(host, monkeypatch):
     host.install('1', VERSION_1)
     host.install('2', VERSION_2)
     assert [os.path.basename(path) for path in order] == [
-        'tiny', 'old-helper', 'alias', 'tiny.json', 'tiny', 'note', 'old-helper', 'alias', 'tiny.json',
+        '1.tar.gz.json', 'tiny', 'old-helper', 'alias', 'tiny.json', '2.tar.gz.json', 'tiny', 'note', 'old-helper', 'alias', 'tiny.json',
     ]
 
 
@@ -419,6 +419,109 @@ def test_manifest_is_checked(host, manifest, message):
     before = host.state()
     assert message in host.failure('2', VERSION_2, manifest=manifest)
     assert host.state() == before
+
+
+# What a host keeps, and steps back
+
+def version(number):
+    return [entry('usr/sbin/tiny', 'version {0}'.format(number).encode('ascii'))]
+
+
+def restore(host, word, **more):
+    return artifact_install.restore_kept(word, str(host.tmpdir), str(host.stamp), str(host.root), **more)
+
+
+def installed(host):
+    return host.root.join('usr', 'sbin', 'tiny').read()
+
+
+@pytest.fixture
+def upgraded(host, monkeypatch):
+    """A host that has gone from 1 to 2 to 3, an hour each."""
+    clock = [1000000000.0]
+    monkeypatch.setattr(artifact_install.time, 'gmtime', lambda: REAL_GMTIME(clock[0]))
+    host.pass_an_hour = lambda: clock.__setitem__(0, clock[0] + 3600)
+    for number in '123':
+        host.install(number, version(number))
+        host.pass_an_hour()
+    return host
+
+
+REAL_GMTIME = artifact_install.time.gmtime
+
+
+def test_a_step_back_and_its_undoing(upgraded):
+    result = restore(upgraded, 'previous')
+    assert (result['changed'], result['version'], installed(upgraded)) == (True, '2', 'version 2')
+    assert upgraded.probe()['intact'] and upgraded.probe()['stamp']['flags'] == ['-O2']
+    assert restore(upgraded, 'previous')['version'] == '3' and installed(upgraded) == 'version 3'
+
+
+def test_a_repair_does_not_change_what_a_step_back_leads_to(upgraded):
+    upgraded.root.join('usr', 'sbin', 'tiny').remove()
+    assert upgraded.install('3')['changed']
+    assert restore(upgraded, 'previous')['version'] == '2'
+
+
+@pytest.mark.parametrize('word, number', [('1', '1'), ('print-2', None), ('9', None), ('abcdef', None)])
+def test_a_step_to_a_version(upgraded, word, number):
+    if number:
+        assert restore(upgraded, word)['version'] == number and installed(upgraded) == 'version ' + number
+        return
+    with pytest.raises(ArtifactError) as caught:
+        restore(upgraded, word)
+    assert str(caught.value).startswith("there is no artefact '{0}' in {1}, where this host has 3 (print-3), 2 (print-2), 1 (print-1); name".format(
+        word, upgraded.tmpdir))
+    assert installed(upgraded) == 'version 3'
+
+
+@pytest.mark.parametrize('word, fingerprint', [('1.0', 'bbbb2'), ('aaaa', 'aaaa1'), ('bbbb2', 'bbbb2')])
+def test_one_version_with_two_fingerprints(host, word, fingerprint):
+    for name in ('aaaa1', 'bbbb2', 'aaaa1'):
+        host.install(name, version(name), manifest={'program': 'tiny', 'version': '1.0', 'fingerprint': name})
+    assert restore(host, word)['fingerprint'] == fingerprint
+
+
+def test_nothing_to_go_back_to(host):
+    host.install('1', VERSION_1)
+    with pytest.raises(ArtifactError) as caught:
+        restore(host, 'previous')
+    assert "there is no artefact 'previous' in" in str(caught.value) and 'this host has 1 (print-1)' in str(caught.value)
+
+
+def test_a_damaged_kept_artefact_is_not_installed(upgraded):
+    with open(str(upgraded.tmpdir.join('2.tar.gz')), 'r+b') as handle:
+        handle.truncate(50)
+    with pytest.raises(ArtifactError) as caught:
+        restore(upgraded, 'previous')
+    assert 'nothing has been changed' in str(caught.value) and installed(upgraded) == 'version 3'
+
+
+@pytest.mark.parametrize('keep, left', [(1, ['2', '3']), (2, ['1', '2', '3']), (0, ['2', '3'])])
+def test_how_many_are_kept(upgraded, keep, left):
+    upgraded.tmpdir.join('1.tar.gz.built').write('{}')
+    upgraded.root.join('usr', 'sbin', 'tiny').remove()
+    upgraded.install('3', keep=keep)
+    assert sorted(record['version'] for record in upgraded.probe()['artifacts']) == left
+    names = [path.basename for path in upgraded.tmpdir.listdir() if path.basename.startswith('1.tar')]
+    assert sorted(names) == (['1.tar.gz', '1.tar.gz.built', '1.tar.gz.json'] if '1' in left else [])
+
+
+def test_what_a_step_back_needs_is_kept_however_old(upgraded):
+    restore(upgraded, '1', keep=0)
+    assert sorted(record['version'] for record in upgraded.probe()['artifacts']) == ['1', '3']
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{"sha256": "x"}', '{"sha256": "x", "installed_at": "", "manifest": []}'])
+def test_what_is_no_record_is_passed_over(upgraded, text):
+    upgraded.tmpdir.join('2.tar.gz.json').write(text)
+    assert [record['version'] for record in upgraded.probe()['artifacts']] == ['3', '1']
+
+
+def test_check_mode_of_a_step_back(upgraded):
+    before = upgraded.state()
+    result = restore(upgraded, 'previous', check_mode=True)
+    assert (result['changed'], result['version']) == (True, '2') and upgraded.state() == before
 
 
 # Check mode
@@ -456,7 +559,8 @@ MAIN = '#include <stdio.h>\nint main(void) { puts("tiny @version@"); return 0; }
 @pytest.mark.skipif(not (exists('cc') and exists('make')), reason='there is no C compiler or no make')
 def test_from_source_to_upgrade(host):
     def run(args, cwd, environ):
-        return subprocess.call(args, cwd=cwd, env=dict(os.environ, **environ)), '', ''
+        process = subprocess.Popen(args, cwd=cwd, env=dict(os.environ, **environ), stdout=subprocess.PIPE, universal_newlines=True)
+        return process.wait(), process.stdout.read(), ''
 
     tarball = host.artifact('source', [
         entry('tiny'), entry('tiny/configure', CONFIGURE.encode('ascii')), entry('tiny/Makefile', MAKEFILE.encode('ascii')),
@@ -465,18 +569,19 @@ def test_from_source_to_upgrade(host):
     host.root.mkdir('etc').join('tiny.conf').write('mine')
     outputs = []
     for version in ('1.0', '2.0'):
-        built = artifact_build.build({
+        built = artifact_build.build_all([{
             'program': 'tiny', 'version': version, 'tarball': tarball, 'sha256': digest(tarball), 'configure_flags': [version],
             'source_dir': str(host.tmpdir.join('src-' + version)), 'artifact': str(host.tmpdir.join('cache', version + '.tar.gz')),
             'environment': {}, 'make_flags': [], 'jobs': 1, 'exclude': ['/etc/*'], 'build_dir': str(host.tmpdir.join('scratch')),
-        }, run)
+            'patches': [], 'extra_sources': [],
+        }], run)['builds'][0]
         assert not host.probe()['intact'] or version == '2.0'
         copy = str(host.tmpdir.join('copied.tar.gz'))
         shutil.copy(built['artifact'], copy)
         options = {'manifest': {'program': 'tiny', 'version': version, 'fingerprint': version}, 'artifact': copy, 'sha256': built['sha256']}
         assert host.install(version, **options)['changed'] and not host.install(version, **options)['changed']
         found = host.probe()
-        assert found['intact'] and found['stamp']['version'] == version and found['stamp']['files'] == built['files']
+        assert found['intact'] and found['stamp']['version'] == version and found['stamp']['files'] == artifact_files(built['artifact'])
         outputs.append(subprocess.check_output([str(host.root.join('usr', 'sbin', 'tiny'))], universal_newlines=True))
     assert outputs == ['tiny 1.0\n', 'tiny 2.0\n']
     assert host.root.join('etc', 'tiny.conf').read() == 'mine'

@@ -79,13 +79,15 @@ def test_installed(tmpdir):
     stamp = {'program': 'p', 'files': [{'path': '/f', 'sha256': hashlib.sha256(b'abc').hexdigest()}]}
     path = tmpdir.join('stamp')
     path.write(json.dumps(stamp))
-    assert probe.read_installed(str(path), str(tmpdir)) == {'stamp': stamp, 'stamp_error': None, 'intact': True, 'damaged': []}
+    assert probe.read_installed(str(path), None, str(tmpdir)) == {'stamp': stamp, 'stamp_error': None, 'intact': True, 'damaged': [], 'artifacts': []}
     tmpdir.join('f').write('abd')
-    assert probe.read_installed(str(path), str(tmpdir)) == {'stamp': stamp, 'stamp_error': None, 'intact': False, 'damaged': ['/f']}
+    damaged = probe.read_installed(str(path), None, str(tmpdir))
+    assert (damaged['intact'], damaged['damaged']) == (False, ['/f'])
 
 
 def test_not_installed(tmpdir):
-    assert probe.read_installed(str(tmpdir.join('absent'))) == {'stamp': None, 'stamp_error': None, 'intact': False, 'damaged': []}
+    assert probe.read_installed(str(tmpdir.join('absent'))) == {
+        'stamp': None, 'stamp_error': None, 'intact': False, 'damaged': [], 'artifacts': []}
 
 
 def test_unusable_stamp(tmpdir):
@@ -214,3 +216,15 @@ def test_queries_are_checked(option, key, query):
         probe.read_toolchain('cc', queries['macros'], queries['contains'], Runner(), which)
     assert str(caught.value).startswith("{0}: 'mine' has no usable ".format(option))
     assert str(caught.value).endswith('; give it a header and a {0}'.format(key))
+
+
+def test_programs_are_read_by_name(tmpdir):
+    found = probe.read_programs({'p': {'stamp': str(tmpdir.join('absent'))}}, str(tmpdir))
+    assert list(found) == ['p'] and not found['p']['intact']
+
+
+@pytest.mark.parametrize('programs', [{'p': {}}, {'p': {'stamp': ''}}, {'p': '/stamp'}])
+def test_a_program_without_a_stamp_is_refused(programs):
+    with pytest.raises(ArtifactError) as caught:
+        probe.read_programs(programs, '/')
+    assert str(caught.value) == "programs: 'p' has no stamp; give it the path of its stamp file"

@@ -18,6 +18,7 @@ import threading
 
 import pytest
 
+from ansible_collections.vipkit.ha.plugins.module_utils import _files
 from ansible_collections.vipkit.ha.plugins.module_utils._artifact import ArtifactError
 from ansible_collections.vipkit.ha.plugins.modules import script_directory
 
@@ -334,7 +335,7 @@ def test_an_interrupted_run_is_finished_by_the_next(scripts, monkeypatch, functi
 
     with monkeypatch.context() as patch:
         patch.setattr(script_directory.os, function, mortal)
-        patch.setattr(script_directory, 'discard', lambda path: None)  # who is killed does not clean up
+        patch.setattr(_files, 'discard', lambda path: None)  # who is killed does not clean up
         try:
             scripts.remove(*wanted)
         except Killed:

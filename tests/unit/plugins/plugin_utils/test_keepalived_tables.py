@@ -201,8 +201,9 @@ def test_one_of_several_switches_is_enough():
     assert findings(conf, features=['--enable-snmp-rfc']) == []
 
 
-def test_a_library_is_not_asked_for():
-    assert findings({'global_defs': {'nftables': True}}, features=[]) == []
+def test_a_keyword_that_the_build_needs_a_library_for():
+    told('needs a keepalived that is configured with libnftnl; see keepalived_features', features=[], global_defs={'nftables': True})
+    assert findings({'global_defs': {'nftables': True}}, features=['libnftnl']) == []
 
 
 @pytest.mark.parametrize('keyword, value, problem', [
@@ -294,7 +295,7 @@ def test_what_is_referred_to_stands_first():
     assert precedes('net_namespace', 'global_defs', 'bfd_instance', 'vrrp_script', 'track_file', 'vrrp_track_process', 'vrrp_sync_group',
                     'vrrp_instance', 'virtual_server_group', 'virtual_server')
     assert precedes('track_group', 'static_ipaddress', 'static_routes', 'static_rules')
-    server = ROOT['virtual_server'][1]
+    server = ROOT['virtual_server'].kind[1]
     assert precedes('lb_algo', 'sh-port', table=server) and precedes('sorry_server', 'sorry_server_inhibit', 'real_server', table=server)
 
 
