@@ -42,7 +42,8 @@ READY = 15                   # to start, to look at the check and to become mast
 
 SILENCED = [version for version in VERSIONS if release(version) < (2, 0, 8)]
 REFUSED = ('two: it shares eth0 with one and not its trackers of weight 0 (web); in keepalived {}, when one of these fails, all other instances of '
-           'the interface fall silent and take over nothing: give both the same, or a weight, or use 2.0.8 or newer.')
+           'the interface fall silent and take over nothing: give both the same, or a weight, build it with the fix silenced_instances, '
+           'or use 2.0.8 or newer.')
 REMEDIES = {'a weight': {'weight': -60}, 'both the same': {'trackers_of_two': ['web']}}
 
 
