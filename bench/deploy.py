@@ -315,10 +315,10 @@ def down(client):
 
 def node_container(client, lab, node):
     """A bare host, made as those of the lab are."""
-    image, host_config = lab['node_settings']()
     api = client.api
     endpoint = api.create_endpoint_config(ipv4_address=node.address)
-    made = api.create_container(image, hostname=node.name, name=node.container, host_config={'NetworkMode': NETWORK, **host_config},
+    made = api.create_container(lab['IMAGE'], hostname=node.name, name=node.container,
+                                host_config={'NetworkMode': NETWORK, **lab['node_settings']()},
                                 networking_config=api.create_networking_config({NETWORK: endpoint}))
     container = client.containers.get(made['Id'])
     container.start()
