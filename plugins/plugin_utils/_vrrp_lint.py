@@ -251,9 +251,11 @@ def checks(cluster):
                 yield f"{name}: {key} '{check[key]}' {what}"
         if script.get('script'):
             yield f"{name}: it has a 'check' and a 'script'; leave one of them out"
-        limit, interval = number(check.get('limit', LIMIT)), number(script.get('interval', 1))
-        if limit is None or interval is not None and limit >= interval:
-            yield f"{name}: its limit of {check.get('limit', LIMIT)} s is not below its interval of {script.get('interval', 1)} s; make it so"
+        limit = number(check.get('limit', LIMIT))
+        for keyword, given in (('interval', script.get('interval', 1)), ('timeout', script.get('timeout'))):
+            if limit is None or number(given) is not None and limit >= number(given):
+                yield f"{name}: its limit of {check.get('limit', LIMIT)} s is not below its {keyword} of {given} s; make it so"
+                break
 
 
 def tracked_names(cluster):

@@ -95,6 +95,7 @@ PINNED = {
         1.9.9  .      .      .      CVE-2016-0747
         1.9.9  1.18.0 1.22.1 1.26.3 CVE-2009-4487
         1.9.9  .      .      .      double_submit
+        1.9.9  .      .      .      double_submit_cgi
         1.9.9  .      .      .      reload_kills_master
         1.9.9  .      .      .      early_http2
         1.9.9  .      .      .      http2_slow_read
@@ -141,7 +142,7 @@ PINNED = {
         2.0.7  .      .      .      .      .      scripts_inherit_priority
         2.0.7  2.0.20 2.2.7  2.2.8  2.3.3  2.3.4  regex_check_overflow
         .      .      .      .      2.3.3  .      sorry_server_crash
-        .      .      .      .      .      .      no_build_on_el7
+        .      .      .      .      2.3.3  .      no_build_on_el7
     ''',
 }
 
@@ -196,6 +197,7 @@ BORDERS = {
     'CVE-2016-0746': ('1.8.0 1.9.0', '1.8.1 1.9.10'),
     'CVE-2016-0747': ('1.8.0 1.9.0', '1.8.1 1.9.10'),
     'double_submit': ('1.9.12', '1.9.13'),
+    'double_submit_cgi': ('1.9.12', '1.9.13'),
     'reload_kills_master': ('1.13.6', '1.13.7'),
     'early_http2': ('1.13.5', '1.9.4 1.13.6'),
     'http2_slow_read': ('1.9.11', '1.9.4 1.9.12'),
@@ -238,7 +240,7 @@ BORDERS = {
     'scripts_inherit_priority': ('2.0.7', '2.0.8'),
     'regex_check_overflow': ('2.3.4', '2.4.0'),
     'sorry_server_crash': ('2.3.0 2.3.3', '2.2.8 2.3.4'),
-    'no_build_on_el7': ('2.3.2', '2.3.1 2.3.3'),
+    'no_build_on_el7': ('2.3.2 2.3.3', '2.3.1 2.3.4'),
 }
 
 # --- what each entry needs of the configuration: for each of its alternatives a text that has it, and one that comes near ---
@@ -272,9 +274,11 @@ USES = {
          'http { ignore_invalid_headers off; large_client_header_buffers 4 32m; proxy_http_version 1.1; }'),
     ],
     'CVE-2026-48142': CHARSET_MAP,
-    'CVE-2026-9256': [('http { server { rewrite ^/((.*))$ http://a/$1$2 redirect; } }', 'http { server { rewrite ^/(?:a(.*))/(.*)$ /$1$2 redirect; } }')],
+    'CVE-2026-9256': [
+        ('http { server { rewrite ^/((?:a|b)(.*))$ http://a/$1$2 redirect; } }', r'http { server { rewrite ^/(?:a(.*))/(a\(|b)$ /$1$2 redirect; } }')],
     'CVE-2026-42926': [('http { proxy_set_body x; proxy_http_version 2; }', 'http { proxy_set_body x; proxy_http_version 1.1; }')],
-    'CVE-2026-42945': [('http { server { rewrite ^(.*) /new?c=1; set $x $1; } }', 'http { server { rewrite ^/a/?(.*) /new?; set $x $1; } }')],
+    'CVE-2026-42945': [
+        ('http { server { rewrite "^/a b(.*)" "/new a?c=1"; set $x $1; } }', 'http { server { rewrite ^/a/?(.*) /new?; set $x $1; } }')],
     'CVE-2026-42946': [('http { server { uwsgi_pass a; } }', 'http { server { uwsgi_param uwsgi_pass a; } }')],
     'CVE-2026-42934': CHARSET_MAP,
     'CVE-2026-40460': QUIC,
@@ -306,6 +310,7 @@ USES = {
         ('http { server { dav_methods PUT; } }', 'http { server { return 200 dav_methods; } }'),
     ],
     'double_submit': [('http { server { proxy_pass http://a; } }', 'stream { server { proxy_pass a; } }')],
+    'double_submit_cgi': [('http { server { fastcgi_pass a; } }', 'http { server { proxy_pass http://a; } }')],
     'reload_kills_master': [
         ('http { limit_req_zone $uri zone=a:1m rate=1r/s; }', 'http { limit_req zone=a; }'),
         ('http { ssl_session_cache shared:a:1m; }', 'http { ssl_session_cache builtin; }'),

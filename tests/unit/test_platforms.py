@@ -246,6 +246,9 @@ FILES = {
     'CentOS-Base.repo': BASE + OWN,
     'CentOS-altarch.repo': '[base]\nname=É\nmirrorlist=http://mirrorlist.centos.org/?repo=os\n#baseurl=http://mirror.centos.org/altarch/7/os/$basearch/\n'
                            '[rt]\nbaseurl = https://mirror.centos.org/centos/7.9.2009/rt/$basearch/',  # no line break at the end
+    # those of the special interest groups have no slash there
+    'CentOS-SCLo-scl-rh.repo': '[sclo]\nname=SCLo\n#baseurl=http://mirror.centos.org/centos/7/sclo/$basearch/rh/\n'
+                               'mirrorlist=http://mirrorlist.centos.org?arch=$basearch&release=7&repo=sclo-rh\nenabled=1\n',
     'CentOS-own.repo': OWN.partition('[fasttrack]')[0],
     'epel.repo': '[epel]\nbaseurl=http://mirror.centos.org/centos/7/os/\n',
 }
@@ -258,6 +261,8 @@ ARCHIVED = {
     'CentOS-altarch.repo': [
         '[base]', '#mirrorlist=', 'baseurl=http://vault.centos.org/altarch/7.9.2009/os/$basearch/',
         '[rt]', 'baseurl = http://vault.centos.org/7.9.2009/rt/$basearch/'],
+    'CentOS-SCLo-scl-rh.repo': [
+        '[sclo]', 'baseurl=http://vault.centos.org/7.9.2009/sclo/$basearch/rh/', '#mirrorlist=', 'enabled=1'],
 }
 
 

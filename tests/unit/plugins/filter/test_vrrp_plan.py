@@ -318,6 +318,8 @@ CASES = [
      "web: a check of the kind 'tcp' has no 'url'; it has port, host, limit, log."),
     (INSTANCES, {'scripts': [{'name': 'web', 'check': {'kind': 'tcp', 'port': 80, 'limit': 3}, 'interval': 2}]},
      'web: its limit of 3 s is not below its interval of 2 s; make it so.'),
+    (INSTANCES, {'scripts': [{'name': 'web', 'check': {'kind': 'tcp', 'port': 80, 'limit': 4}, 'interval': 5, 'timeout': 2}]},
+     'web: its limit of 4 s is not below its timeout of 2 s; make it so.'),
     (INSTANCES, {'scripts': [{'name': 'web', 'check': {'kind': 'tcp', 'port': 80}, 'script': '/x'}]},
      "web: it has a 'check' and a 'script'; leave one of them out."),
     (INSTANCES, {'scripts': [{'name': 'web', 'script': None}]}, "web: it has neither a 'check' nor a 'script'; say what it looks at."),
