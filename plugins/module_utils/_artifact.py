@@ -196,9 +196,14 @@ def archive_entries(tar):
             yield '/' + '/'.join(parts), member
 
 
+def mode_text(mode):
+    """Return a mode as a stamp records it."""
+    return '{0:04o}'.format(stat.S_IMODE(mode))
+
+
 def file_entry(path, member, tar):
     """Return what a stamp records of a file or link in an open artefact."""
-    entry = {'path': path, 'mode': '{0:04o}'.format(stat.S_IMODE(member.mode))}
+    entry = {'path': path, 'mode': mode_text(member.mode)}
     if member.issym():
         entry['link'] = member.linkname
     else:
@@ -258,6 +263,7 @@ def read_records(directory):
                 record = json.loads(stream.read().decode('utf-8'))
             found = dict((key, record[key]) for key in ('sha256', 'installed_at', 'manifest'))
             found.update((key, to_native(record['manifest'][key])) for key in ('version', 'fingerprint'))
+            found['previous'] = record.get('previous')
         except (EnvironmentError, ValueError, KeyError, TypeError):
             continue
         if os.path.isfile(path[:-len('.json')]):
@@ -277,7 +283,7 @@ def is_intact(entry, root='/'):
         mode = os.lstat(path).st_mode
         if 'link' in entry:
             return stat.S_ISLNK(mode) and os.readlink(path) == to_native(entry['link'])
-        return stat.S_ISREG(mode) and sha256_of(path) == entry['sha256']
+        return stat.S_ISREG(mode) and mode_text(mode) == entry.get('mode', mode_text(mode)) and sha256_of(path) == entry['sha256']
     except EnvironmentError:
         return False
 

@@ -546,9 +546,10 @@ def make_scratch(build_dir, program, version):
     prefix = '{0}-{1}.vipkit-'.format(checked_word(program), checked_word(version))
     make_directories(build_dir)
     with reported('cannot make a scratch directory below {0}'.format(build_dir), 'name another build_dir'):
-        for name in os.listdir(build_dir):
-            if name.startswith(prefix):
-                shutil.rmtree(os.path.join(build_dir, name))
+        for path in [os.path.join(build_dir, name) for name in os.listdir(build_dir) if name.startswith(prefix)]:
+            status = os.lstat(path)
+            if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():  # anybody may put something there
+                shutil.rmtree(path)
         return tempfile.mkdtemp(prefix=prefix, dir=build_dir)
 
 

@@ -48,9 +48,15 @@ options:
     description:
       - Instead of O(artifact), puts back an artefact that the host still has in O(directory).
       - V(previous) is the one that was installed before the present one, so that a second time undoes the first.
-      - A version or the first digits of a fingerprint (at least 4) name another one. Of several with that version it is the one that was
-        installed last.
+      - A version or the first digits of a fingerprint (at least 4) name any other one. When that fits what is installed, it is left alone.
+        Of several with that version it is the one that was installed last.
     type: str
+  undo:
+    description:
+      - What is installed now has failed. With O(restore), it does not become V(previous); that is again what it was when the restored one
+        was installed.
+    type: bool
+    default: false
   directory:
     description:
       - Where the host keeps the artefacts of the program. Needed by O(restore), and of no use without it.
@@ -125,6 +131,18 @@ previous:
   returned: success
   type: str
   sample: ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d
+replaced:
+  description:
+    - The fingerprint of another build whose place this run has taken, to which a step back leads.
+    - Null when nothing has changed, when nothing was installed before, and when the same build was mended.
+  returned: success
+  type: str
+  sample: ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d
+platform:
+  description: The platform that the manifest names, or null.
+  returned: success
+  type: str
+  sample: debian-12-x86_64
 fingerprint:
   description: The fingerprint that is installed after the run. In check mode, the one that would be.
   returned: success
@@ -233,8 +251,8 @@ def chosen(records, found, restore, directory):
     wanted = (found or {}).get('previous') if restore == 'previous' else None
     matching = [record for record in records if record['fingerprint'] == wanted or restore == record['version'] or
                 (re.match('^[0-9a-f]{4,64}$', restore) and record['fingerprint'].startswith(restore))]
-    # of the same version the one that is not installed, since that is what a step back is for
-    for record in sorted(matching, key=lambda record: record['fingerprint'] == current):
+    # what is installed is as good as any other that is meant
+    for record in sorted(matching, key=lambda record: record['fingerprint'] != current):
         return record
     raise ArtifactError("there is no artefact '{0}' in {1}, where this host has {2}; name one of those, or have it built again".format(
         restore, directory, ', '.join('{0[version]} ({1})'.format(record, record['fingerprint'][:12]) for record in records) or 'none'))
@@ -396,11 +414,12 @@ def put_in_place(artifact, stamp, text, files, old_files, root):
         raise
 
 
-def keep_record(artifact, sha256, manifest, installed_at):
+def keep_record(artifact, stamp, manifest):
     """Write beside an artefact what a later step back to it has to know."""
+    record = {'sha256': stamp['artifact_sha256'], 'installed_at': stamp['installed_at'], 'previous': stamp['previous'], 'manifest': manifest}
     with reported('cannot write {0}'.format(record_of(artifact)), NOTHING_REPLACED):
         with replacing(record_of(artifact)) as handle:
-            handle.write(to_bytes(as_json({'sha256': sha256, 'manifest': manifest, 'installed_at': installed_at})))
+            handle.write(to_bytes(as_json(record)))
 
 
 def remove_superfluous(directory, stamp, keep):
@@ -410,16 +429,16 @@ def remove_superfluous(directory, stamp, keep):
             discard(path)
 
 
-def install(artifact, sha256, stamp, manifest, root='/', keep=2, check_mode=False):
+def install(artifact, sha256, stamp, manifest, root='/', keep=2, check_mode=False, **previous):
     """Have the program installed, alone among all runs, and return what the module answers."""
     if check_mode:
-        return install_alone(artifact, sha256, stamp, manifest, root, keep, check_mode)
+        return install_alone(artifact, sha256, stamp, manifest, root, keep, check_mode, **previous)
     with reported('cannot lock the directory of {0}'.format(artifact), 'nothing has been changed: copy the artefact there and run again'):
         with locked(os.path.dirname(artifact)):
-            return install_alone(artifact, sha256, stamp, manifest, root, keep, check_mode)
+            return install_alone(artifact, sha256, stamp, manifest, root, keep, check_mode, **previous)
 
 
-def install_alone(artifact, sha256, stamp, manifest, root, keep, check_mode):
+def install_alone(artifact, sha256, stamp, manifest, root, keep, check_mode, **previous):
     """Have the program installed."""
     found = read_stamp(stamp)[0]
     checked_manifest(manifest, found, stamp)
@@ -429,7 +448,9 @@ def install_alone(artifact, sha256, stamp, manifest, root, keep, check_mode):
         'changed': True,
         'version': manifest['version'],
         'previous': found.get('fingerprint') if found else None,
+        'replaced': found.get('fingerprint') if found and found.get('fingerprint') != manifest['fingerprint'] else None,
         'fingerprint': manifest['fingerprint'],
+        'platform': manifest.get('platform'),
         'files': [to_native(entry['path']) for entry in old_files],
         'removed': [],
         'kept': [],
@@ -443,18 +464,21 @@ def install_alone(artifact, sha256, stamp, manifest, root, keep, check_mode):
         return result
     files = artifact_files(artifact)
     installed_at = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
-    new_stamp = dict(manifest, files=files, artifact_sha256=sha256.lower(), installed_at=installed_at, previous=before(found, manifest))
-    keep_record(artifact, sha256.lower(), manifest, installed_at)
+    new_stamp = dict(manifest, files=files, artifact_sha256=sha256.lower(), installed_at=installed_at,
+                     previous=previous.get('previous', before(found, manifest)))
+    keep_record(artifact, new_stamp, manifest)
     with reported('cannot install {0}'.format(artifact), 'remove the cause and run again'):
         removed, kept = put_in_place(artifact, stamp, as_json(new_stamp), files, old_files, root)
     remove_superfluous(os.path.dirname(artifact), new_stamp, keep)
     return dict(result, files=[entry['path'] for entry in files], removed=removed, kept=kept)
 
 
-def restore_kept(restore, directory, stamp, root='/', keep=2, check_mode=False):
+def restore_kept(restore, directory, stamp, root='/', undo=False, **options):
     """Have an artefact installed that the host still has."""
     record = chosen(read_records(directory), read_stamp(stamp)[0], restore, directory)
-    return install(record['artifact'], record['sha256'], stamp, record['manifest'], root, keep, check_mode)
+    if undo:
+        options['previous'] = record['previous']
+    return install(record['artifact'], record['sha256'], stamp, record['manifest'], root, **options)
 
 
 def main():
@@ -463,6 +487,7 @@ def main():
             artifact=dict(type='path'),
             sha256=dict(type='str'),
             restore=dict(type='str'),
+            undo=dict(type='bool', default=False),
             directory=dict(type='path'),
             keep=dict(type='int', default=2),
             stamp=dict(type='path', required=True),
@@ -478,7 +503,7 @@ def main():
     options['check_mode'] = module.check_mode
     try:
         if module.params['restore']:
-            result = restore_kept(module.params['restore'], module.params['directory'], **options)
+            result = restore_kept(module.params['restore'], module.params['directory'], undo=module.params['undo'], **options)
         else:
             result = install(module.params['artifact'], module.params['sha256'], manifest=module.params['manifest'], **options)
         if not module._diff:

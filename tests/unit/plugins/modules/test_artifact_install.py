@@ -128,7 +128,8 @@ def test_first_installation(host):
         os.umask(umask)
     paths = ['/usr/sbin/tiny', '/usr/sbin/old-helper', '/usr/sbin/alias']
     assert result.pop('diff') == {'before': '', 'after': 'fingerprint: print-1\nversion: 1\n'}
-    assert result == {'changed': True, 'version': '1', 'previous': None, 'fingerprint': 'print-1', 'files': paths, 'removed': [], 'kept': []}
+    assert result == {'changed': True, 'version': '1', 'previous': None, 'replaced': None, 'platform': None, 'fingerprint': 'print-1',
+                      'files': paths, 'removed': [], 'kept': []}
     state = host.state()
     stamp = json.loads(state.pop('lib/tiny.json')[1].decode('ascii'))
     assert state == {
@@ -458,8 +459,9 @@ def test_a_step_back_and_its_undoing(upgraded):
 
 
 def test_a_repair_does_not_change_what_a_step_back_leads_to(upgraded):
-    upgraded.root.join('usr', 'sbin', 'tiny').remove()
-    assert upgraded.install('3')['changed']
+    upgraded.root.join('usr', 'sbin', 'tiny').chmod(0o644)
+    result = upgraded.install('3')
+    assert (result['changed'], result['previous'], result['replaced']) == (True, 'print-3', None)
     assert restore(upgraded, 'previous')['version'] == '2'
 
 
@@ -475,11 +477,19 @@ def test_a_step_to_a_version(upgraded, word, number):
     assert installed(upgraded) == 'version 3'
 
 
-@pytest.mark.parametrize('word, fingerprint', [('1.0', 'bbbb2'), ('aaaa', 'aaaa1'), ('bbbb2', 'bbbb2')])
+def test_what_has_failed_is_no_step_back(upgraded):
+    assert restore(upgraded, '2', undo=True)['replaced'] == 'print-3'
+    assert upgraded.probe()['stamp']['previous'] == 'print-1'
+    assert restore(upgraded, 'previous')['version'] == '1'
+
+
+@pytest.mark.parametrize('word, fingerprint', [('1.0', 'aaaa1'), ('aaaa', 'aaaa1'), ('bbbb2', 'bbbb2')])
 def test_one_version_with_two_fingerprints(host, word, fingerprint):
     for name in ('aaaa1', 'bbbb2', 'aaaa1'):
         host.install(name, version(name), manifest={'program': 'tiny', 'version': '1.0', 'fingerprint': name})
-    assert restore(host, word)['fingerprint'] == fingerprint
+    result = restore(host, word)
+    assert (result['fingerprint'], result['changed']) == (fingerprint, fingerprint != 'aaaa1')
+    assert not restore(host, word)['changed'], 'a second time changes nothing'
 
 
 def test_nothing_to_go_back_to(host):
