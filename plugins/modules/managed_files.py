@@ -170,6 +170,12 @@ written:
   type: list
   elements: str
   sample: [/etc/logrotate.d/nginx]
+backed_up:
+  description: Those of RV(written) whose earlier content is kept as C(.previous).
+  returned: success
+  type: list
+  elements: str
+  sample: []
 touched_attributes:
   description: The directories and files that were there and of which only owner, group or mode were changed.
   returned: success
@@ -322,10 +328,14 @@ def refuse(change, temporary):
             change.test[0], change.path, problem, to_native(said) or 'it says nothing'))
 
 
+def is_backed_up(change):
+    return bool(change.backup and change.found and change.found.kind == stat.S_IFREG)
+
+
 def prepared(change, label, made):
     """Write a new file, and a copy of the one that it replaces, beside their places, and have it tested; made gets what was written."""
     with reported('cannot write {0}'.format(change.path), UNTOUCHED):
-        if change.backup and change.found and change.found.kind == stat.S_IFREG:
+        if is_backed_up(change):
             made.append((prepare(change.path + PREVIOUS, change.found, label), change.path + PREVIOUS))
         made.append((prepare(change.path, change.wanted, label), change.path))
     if change.test:
@@ -382,6 +392,7 @@ def have(directories, files, absent, label, check_mode):
     return {
         'changed': bool(changes),
         'written': [change.path for change in plan.directories if change.found is None] + [change.path for change in plan.new],
+        'backed_up': [change.path for change in plan.new if is_backed_up(change)],
         'touched_attributes': [change.path for change in plan.directories if change.found] + [change.path for change in plan.touched],
         'removed': [change.path for change in plan.removed],
         'diff': [difference(change.path, change.found, change.wanted) for change in changes],

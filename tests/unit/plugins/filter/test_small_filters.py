@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.vipkit.ha.plugins.filter.keepalived_commands import keepalived_commands
+from ansible_collections.vipkit.ha.plugins.filter.vip_heirs import vip_heirs
 from ansible_collections.vipkit.ha.plugins.filter.vip_report import vip_report
 from ansible_collections.vipkit.ha.plugins.filter.vip_table import vip_table
 from ansible_collections.vipkit.ha.plugins.filter.vip_worse import vip_worse
@@ -166,6 +167,20 @@ def test_a_virtual_routers_own_hardware_address_is_no_stranger_where_it_is_used(
 ])
 def test_worse_is_what_the_change_did(before, after, worse):
     assert vip_worse(vip_report(PLAN, seen(**before)), vip_report(PLAN, seen(**after))) == worse
+
+
+# --- heirs ---
+
+@pytest.mark.parametrize('host, living, heirs', [
+    ('a', 'abc', {'c': ['1', '2'], 'b': ['3']}),
+    ('a', 'ab', {'b': ['1', '2', '3']}),
+    ('a', 'a', {}),
+    ('b', 'abc', {}),
+])
+def test_an_heir_is_the_next_one_that_lives(host, living, heirs):
+    plan = {'vips': [{'address': '1', 'owner': 'a', 'nodes': ['a', 'c', 'b']}, {'address': '2', 'owner': 'a', 'nodes': ['a', 'c', 'b']},
+                     {'address': '3', 'owner': 'a', 'nodes': ['a', 'b', 'c']}, {'address': '4', 'owner': None, 'nodes': ['b', 'a']}]}
+    assert vip_heirs(plan, host, list(living)) == heirs
 
 
 # --- commands in keepalived.conf ---

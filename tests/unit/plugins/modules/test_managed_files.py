@@ -107,7 +107,7 @@ def test_the_second_run_changes_nothing(host):
     assert host.run(**wanted)['changed']
     before = host.state()
     wanted['files'][0]['validate'] = 'false %s'
-    assert host.run(**wanted) == {'changed': False, 'written': [], 'touched_attributes': [], 'removed': [], 'diff': []}
+    assert host.run(**wanted) == {'changed': False, 'written': [], 'backed_up': [], 'touched_attributes': [], 'removed': [], 'diff': []}
     assert host.state() == before
 
 
@@ -280,7 +280,8 @@ def test_a_refused_file_leaves_all_files_as_they_were(host):
     assert 'it says nothing' in host.failure(files, absent=['gone'])
     assert host.state() == before
     files[2]['validate'] = None
-    assert host.relative(host.run(files, absent=['gone'])['written']) == ['a', 'b', 'c']
+    result = host.run(files, absent=['gone'])
+    assert (host.relative(result['written']), host.relative(result['backed_up'])) == (['a', 'b', 'c'], ['c'])
     assert host.names() == ['a', 'b', 'c', 'c.previous']
 
 
