@@ -6,6 +6,7 @@ SUBNET ?= 192.168.100.0/24
 SCENARIOS := default cluster debian11 debian13 surroundings
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_ALLOW_BROKEN_CONDITIONALS := false
+export PYTEST_ADDOPTS ?= --durations=12
 
 .PHONY: help lab lab-down test lint unit sanity keywords molecule images archive bench setup setup-venv clean
 
