@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 SUBNET ?= 192.168.100.0/24
 # the longest first
-SCENARIOS := default cluster debian11 debian13 surroundings
+SCENARIOS := default builds cluster debian11 debian13 surroundings
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_ALLOW_BROKEN_CONDITIONALS := false
 export PYTEST_ADDOPTS ?= --durations=12

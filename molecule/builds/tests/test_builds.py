@@ -27,7 +27,7 @@ with_an_earlier_version = pytest.mark.skipif('earlier_nginx_version' not in MADE
 
 def only_nginx(cluster, *arguments, **values):
     """Run the nginx role alone with these variables; gives exit code and output."""
-    return cluster.play('molecule/default/nginx_only.yml', *arguments, *variables(**values))
+    return cluster.play('molecule/builds/nginx_only.yml', *arguments, *variables(**values))
 
 
 def another_build(name):
@@ -242,7 +242,7 @@ def test_killed_make_and_the_run_after_it(cluster, before):
 
 
 def test_killed_run_and_the_run_after_it(cluster, before):
-    command = cluster.command('molecule/default/nginx_only.yml', *variables(**another_build('ENDED')))
+    command = cluster.command('molecule/builds/nginx_only.yml', *variables(**another_build('ENDED')))
     with subprocess.Popen(command, cwd=ROOT, env=cluster.environment, stdout=subprocess.DEVNULL, start_new_session=True) as play:
         assert make_runs(cluster)
         os.killpg(play.pid, signal.SIGKILL)
@@ -302,7 +302,7 @@ def cut_off(cluster, playbook, *arguments):
 @pytest.mark.skipif(os.geteuid() != 0, reason='only root can cut the network off')
 def test_without_a_network_the_folder_of_sources_is_enough(cluster, before, tmp_path):
     change = {**another_build('CUT_OFF'), 'source_build_sources': str(tmp_path / 'sources'), 'nginx_source_urls': ['http://127.0.0.1:1/x.tar.gz']}
-    code, output = cut_off(cluster, 'molecule/default/nginx_only.yml', *variables(**change))
+    code, output = cut_off(cluster, 'molecule/builds/nginx_only.yml', *variables(**change))
     failed_cleanly(cluster, before, code, output, f"nginx-{MADE['nginx_version']}.tar.gz is not in {tmp_path}/sources")
 
     # collected elsewhere, from an address that serves it
@@ -313,7 +313,7 @@ def test_without_a_network_the_folder_of_sources_is_enough(cluster, before, tmp_
     assert sorted(path.name for path in (tmp_path / 'sources').iterdir()) == [
         f"{name}-{MADE[f'{name}_version']}.tar.gz" for name in ('keepalived', 'nginx')]
 
-    code, output = cut_off(cluster, 'molecule/default/nginx_only.yml', *variables(**change))
+    code, output = cut_off(cluster, 'molecule/builds/nginx_only.yml', *variables(**change))
     assert code == 0, output
     assert programs(cluster)['node128'][0] != before['node128'][0]
 
