@@ -3,12 +3,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 SUBNET ?= 192.168.100.0/24
 # the longest first
-SCENARIOS := default builds cluster debian11 debian13 surroundings
+SCENARIOS := default builds cluster debian13 debian11 surroundings
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_ALLOW_BROKEN_CONDITIONALS := false
 export PYTEST_ADDOPTS ?= --durations=12
 
-.PHONY: help lab lab-down test lint unit sanity keywords molecule images archive bench setup setup-venv clean
+.PHONY: help lab lab-down test lint unit sanity keywords molecule archive bench setup setup-venv clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,8 +32,7 @@ lab-down: setup-venv  ## Remove the lab
 	@rm -f inventories/lab/group_vars/all/made-sources.yml
 
 test: setup-venv  ## Run every test, as many at once as there are cores
-	@tools/at-once images lint unit archive
-	@tools/at-once $(SCENARIOS:%=molecule-%) sanity keywords
+	@tools/at-once lint archive molecule-default unit $(filter-out molecule-default,$(SCENARIOS:%=molecule-%)) sanity keywords
 
 lint: setup-venv  ## yamllint, ansible-lint and the changelog fragments
 	yamllint --strict .
@@ -53,14 +52,11 @@ keywords: setup-venv  ## Every keyword, the examples and a known fault, through 
 	@tools/keepalived-builds
 	python -m pytest -q -p no:cacheprovider tests/keywords tests/faults
 
-molecule: images  ## The scenarios: a pair in every failure on each platform, two clusters side by side, firewalls and networkd
+molecule: setup-venv  ## The scenarios: a pair in every failure on each platform, two clusters side by side, firewalls and networkd
 	@tools/at-once $(SCENARIOS:%=molecule-%)
 
 molecule-%: setup-venv
 	molecule test -s $*
-
-images: setup-venv  ## What the scenarios need before their containers: an engine, the images, the sources
-	@tools/prepare-molecule $(SCENARIOS)
 
 bench: setup  ## Measure what is claimed of speed: planning, and site.yml beside the procedure by hand
 	python bench/plan.py
