@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import re
 import subprocess
 import time
 
@@ -38,7 +37,7 @@ def wait_until(holds, timeout=30):
         value = holds()
         if value or time.monotonic() > end:
             return value
-        time.sleep(0.1)
+        time.sleep(0.2)
 
 
 def variables(**values):
@@ -69,14 +68,14 @@ class Cluster:
         """The other node."""
         return next(name for name in self.nodes if name != node)
 
-    def holders(self, vip):
-        """Nodes that have an address on an interface, as `ip` sees it."""
-        return [name for name, host in self.nodes.items()
-                if re.search(rf'inet {re.escape(vip)}/', host.run('ip -o -4 address show').stdout)]
-
     def ownership(self):
-        """Holders of each virtual IP."""
-        return {vip: self.holders(vip) for vip in self.vips}
+        """Nodes that have each virtual IP on an interface, as `ip` sees it."""
+        addresses = {name: host.run('ip -o -4 address show').stdout for name, host in self.nodes.items()}
+        return {vip: [name for name, text in addresses.items() if f'inet {vip}/' in text] for vip in self.vips}
+
+    def holders(self, vip):
+        """Those that have this one."""
+        return self.ownership()[vip]
 
     def planned(self):
         """What the plan says of the same."""
