@@ -226,6 +226,12 @@ def used():
     return [(where, found.group(1), found.group(0)) for where, source in sources for found in NAME.finditer(source)]
 
 
+def test_every_filter_of_the_collection_that_is_used_exists():
+    places = [path for role in ROLES for path in files(role, 'tasks', 'templates', 'vars', 'defaults')] + PLAYBOOKS
+    used_filters = set(re.findall(r'\|\s*vipkit\.ha\.(\w+)', text(places)))
+    assert used_filters and used_filters - {path.stem for path in (ROOT / 'plugins/filter').glob('*.py')} == set()
+
+
 def test_every_variable_that_is_used_exists():
     known = {role: {*defaults(role), *assigned(role)} for role in ROLES}
     assert [f'{where}: {name}' for where, role, name in used() if name not in known[role]] == []

@@ -32,7 +32,7 @@ def only_nginx(cluster, *arguments, **values):
 
 def another_build(name):
     """Variables of an nginx that nobody has built yet."""
-    return {'nginx_cflags': [f'-DVIPKIT_TEST_{name}']}
+    return {'nginx_cflags': ['-O0', f'-DVIPKIT_TEST_{name}']}  # quick to compile
 
 
 def programs(cluster):
@@ -138,13 +138,11 @@ def test_keepalived_changes_on_one_node_after_the_other_and_goes_back(cluster):
     code, output = cluster.play('site.yml', *variables(keepalived_version=MADE['earlier_keepalived_version']))
     assert code == 0, output
     assert {version_of(host, 'keepalived') for host in cluster.nodes.values()} == {MADE['earlier_keepalived_version']}
-    stops = re.findall(r'roll \| (Hand over what this host holds|Wait until it has its addresses back)\] \**\n\w+: \[(\w+)\]', output)
+    stops = re.findall(r'roll \| (Hand over what this host holds|Wait until it has its addresses back, and no others)\] \**\n\w+: \[(\w+)\]', output)
     assert [node for what, node in stops] in (['node128', 'node128', 'node129', 'node129'], ['node129', 'node129', 'node128', 'node128'])
     code, output = cluster.play('playbooks/rollback.yml', *variables(vipkit_programs='keepalived'))
     assert code == 0, output
     assert {version_of(host, 'keepalived') for host in cluster.nodes.values()} == {MADE['keepalived_version']}
-    code, output = cluster.play('site.yml')
-    assert code == 0, output
 
 
 def test_an_nginx_that_cannot_serve_is_taken_back(cluster, before):
