@@ -143,6 +143,8 @@ def test_keepalived_changes_on_one_node_after_the_other_and_goes_back(cluster):
     code, output = cluster.play('playbooks/rollback.yml', *variables(vipkit_programs='keepalived'))
     assert code == 0, output
     assert {version_of(host, 'keepalived') for host in cluster.nodes.values()} == {MADE['keepalived_version']}
+    code, output = cluster.play('site.yml')  # with its own unit again
+    assert code == 0, output
 
 
 def test_an_nginx_that_cannot_serve_is_taken_back(cluster, before):
@@ -173,7 +175,7 @@ def test_a_keepalived_that_does_not_start_is_taken_back_and_the_other_one_not_to
     pids = {node: host.check_output('systemctl show --property=MainPID keepalived') for node, host in cluster.nodes.items()}
     code, output = cluster.play('site.yml', *variables(keepalived_options='-D -S 0 --no-such-option'))
     assert code != 0
-    assert 'The new keepalived' in one_line(output)
+    assert 'The new /usr/local/etc/sysconfig/keepalived did not work: node128: ' in one_line(output), output
     assert {node: [host.file(path).sha256sum for path in paths] for node, host in cluster.nodes.items()} == before
     untouched = [node for node, host in cluster.nodes.items() if host.check_output('systemctl show --property=MainPID keepalived') == pids[node]]
     assert len(untouched) == 1
