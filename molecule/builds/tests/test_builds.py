@@ -152,6 +152,7 @@ def test_an_nginx_that_cannot_serve_is_taken_back(cluster, before):
     assert code != 0
     assert 'unknown directive "http"' in one_line(output)
     assert 'The earlier program is back on the disk of node128' in one_line(output)
+    assert 'It does not serve there' not in one_line(output)
     now = programs(cluster)
     assert {node: state[0] for node, state in now.items()} == {node: state[0] for node, state in before.items()}
     assert {node: state[3:] for node, state in now.items()} == {node: state[3:] for node, state in before.items()}
