@@ -40,6 +40,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STATE = ROOT / '.state/bench'
 NETWORK = 'bench-deploy'
+IMAGE = 'vipkit-bench:bookworm'
 PROGRAMS = ('keepalived', 'nginx')
 PASSWORD = 'nanfei'                   # the seed's
 TIMEOUT = 30                          # seconds for the proof
@@ -76,15 +77,21 @@ def layout(count, net):
                  f'{NETWORK}-node{128 + place}') for place in range(count)]
 
 
+def over_ssh():
+    """How both playbooks reach the nodes, as an operator does. The host keys come from the image, so there is nothing to compare them with."""
+    return {'ansible_user': 'root', 'ansible_ssh_private_key_file': str(STATE / 'image/key'),
+            'ansible_ssh_common_args': '-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR'}
+
+
 def inventory(nodes):
     """What site.yml is given: the settings of inventories/lab, and this machine as the witness."""
     lab = yaml.safe_load((ROOT / 'inventories/lab/group_vars/all/10-seed.yml').read_text())
     instances = [{'name': f'vrrp_instance_{node.router_id}', 'virtual_router_id': node.router_id, 'virtual_ipaddress': [f'{node.vip}/24'],
                   'nodes': [node.name, node.partner]} for node in nodes]
     return {'all': {
-        'vars': {**lab, 'ansible_connection': 'community.docker.docker', 'ansible_user': 'root', 'keepalived_vrrp_instances': instances},
+        'vars': {**lab, **over_ssh(), 'keepalived_vrrp_instances': instances},
         'children': {
-            'loadbalancers': {'hosts': {node.name: {'ansible_host': node.container} for node in nodes}},
+            'loadbalancers': {'hosts': {node.name: {'ansible_host': node.address} for node in nodes}},
             'witnesses': {'hosts': {'controller': {'ansible_connection': 'local', 'ansible_python_interpreter': sys.executable}}}}}}
 
 
@@ -253,13 +260,12 @@ def run_site(bench, nodes, name):
 def public_inventory(nodes):
     """What the public roles are given: the same two virtual IPs, password and check."""
     hosts = {node.name: {
-        'ansible_host': node.container,
+        'ansible_host': node.address,
         'keepalived_instances': {name: {'interface': 'eth0', 'state': state, 'virtual_router_id': router_id, 'priority': priority,
                                         'authentication_password': PASSWORD, 'vips': [vip], 'track_scripts': ['check_nginx']}
                                  for name, state, router_id, priority, vip in roles_of(node, nodes)}} for node in nodes}
     check = {'check_script': '/usr/bin/curl -fs -o /dev/null http://127.0.0.1/', 'interval': 1, 'rise': 1, 'fall': 1}
-    return {'all': {'hosts': hosts, 'vars': {'ansible_connection': 'community.docker.docker', 'ansible_user': 'root',
-                                             'keepalived_global_defs': ['enable_script_security', 'script_user root'],
+    return {'all': {'hosts': hosts, 'vars': {**over_ssh(), 'keepalived_global_defs': ['enable_script_security', 'script_user root'],
                                              'keepalived_scripts': {'check_nginx': check}}}}
 
 
@@ -305,6 +311,22 @@ def prove(bench, nodes, pages_name_nodes=True):
 
 # The nodes
 
+def make_image(client, base):
+    """The lab's node with an SSH server and a key that is made here."""
+    folder = STATE / 'image'
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / 'key').exists():
+        subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', folder / 'key'], check=True)
+    (folder / 'Dockerfile').write_text(f"""\
+FROM {base}
+RUN apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install openssh-server
+COPY --chown=root:root key.pub /root/.ssh/authorized_keys
+RUN chmod 0700 /root/.ssh && chmod 0600 /root/.ssh/authorized_keys
+""")
+    (folder / '.dockerignore').write_text('key\n')
+    client.images.build(path=str(folder), tag=IMAGE, rm=True)
+
+
 def down(client):
     """Remove everything of this measurement."""
     for container in client.containers.list(all=True, filters={'name': f'^/{NETWORK}-'}):
@@ -317,7 +339,7 @@ def node_container(client, lab, node):
     """A bare host, made as those of the lab are."""
     api = client.api
     endpoint = api.create_endpoint_config(ipv4_address=node.address)
-    made = api.create_container(lab['IMAGE'], hostname=node.name, name=node.container,
+    made = api.create_container(IMAGE, hostname=node.name, name=node.container,
                                 host_config={'NetworkMode': NETWORK, **lab['node_settings']()},
                                 networking_config=api.create_networking_config({NETWORK: endpoint}))
     container = client.containers.get(made['Id'])
@@ -373,6 +395,7 @@ class Bench:
     def __init__(self, options):
         self.client = docker.from_env()
         self.lab = runpy.run_path(str(ROOT / 'tools/lab'))
+        make_image(self.client, self.lab['IMAGE'])
         self.net = options.subnet.rpartition('.')[0]
         self.public_roles = options.public_roles
         self.ways = options.ways

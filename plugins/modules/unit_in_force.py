@@ -16,7 +16,7 @@ description:
   - Has systemd read its units anew if the files of this one have changed. Enables or disables it, and starts it if it is not active.
   - Tells whether the unit has to be reloaded or restarted before it runs what is on disk. For this the unit itself writes down the
     checksums of its files when it starts and when it is reloaded. See the notes.
-  - It does not restart, reload or stop anything. It does not tell whether a unit that is active does its work.
+  - It does not restart, reload or stop anything. Without O(probe) it does not tell whether a unit that is active does its work.
 options:
   name:
     description:
@@ -53,6 +53,11 @@ options:
       - Whether the module does nothing, instead of failing, when systemd knows no such unit. RV(exists) tells it.
     type: bool
     default: false
+  probe:
+    description:
+      - Where the unit answers when it does its work, as C(http://HOST:PORT/PATH), C(https://HOST:PORT/PATH) or C(HOST:PORT).
+      - It is asked once, at last, and RV(answers) tells what came of it. That it does not answer is no failure.
+    type: str
   timeout:
     description:
       - Seconds after which a call of systemctl counts as failed. systemd goes on with what it was asked to do.
@@ -94,6 +99,7 @@ EXAMPLES = r"""
   vipkit.ha.unit_in_force:
     name: nginx
     enabled: true
+    probe: http://127.0.0.1:80/
   register: nginx
 
 - name: Have nginx run what is on disk
@@ -146,6 +152,11 @@ stale:
   type: list
   elements: str
   sample: [/usr/local/nginx/conf/nginx.conf]
+answers:
+  description: Whether there was a good answer from O(probe) within two seconds, over HTTP one with a status from 200 to 399.
+  returned: with O(probe), when systemd has answered
+  type: bool
+  sample: true
 msg:
   description: What failed, in the words of systemctl, the last lines of the unit's journal, and what to do next.
   returned: on errors
@@ -161,12 +172,13 @@ import re
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_native
 
-from ansible_collections.vipkit.ha.plugins.module_utils import _keepalived
+from ansible_collections.vipkit.ha.plugins.module_utils import _keepalived, _nginx
 from ansible_collections.vipkit.ha.plugins.module_utils._artifact import ArtifactError, sha256_of
 
 PROPERTIES = ('LoadState', 'ActiveState', 'UnitFileState', 'NeedDaemonReload')
 SUFFIX = re.compile(r'\.(service|socket|timer|path|mount|automount|swap|target|slice|scope|device)\Z')
 RUNNING = ('active', 'reloading', 'refreshing')
+PATIENCE = 2  # seconds for an answer
 AT_BOOT = ('enabled', 'alias', 'static', 'indirect', 'generated')  # the last three have nothing that could be enabled
 SUM = re.compile(r'([0-9a-f]{64}) [ *](/.*)\Z')
 
@@ -327,6 +339,7 @@ def main():
             started_sums=dict(type='path'),
             loaded_sums=dict(type='path'),
             missing_ok=dict(type='bool', default=False),
+            probe=dict(type='str'),
             timeout=dict(type='float', default=120),
         ),
         supports_check_mode=True,
@@ -343,6 +356,10 @@ def main():
     try:
         result = have(systemd, options['enabled'], options['started'], sums if options['sums'] else None, options['missing_ok'],
                       module.check_mode)
+        if options['probe']:
+            result['answers'] = _nginx.probe(options['probe'], PATIENCE) is None
+    except _nginx.NginxError as error:
+        module.fail_json(msg=to_native(error))
     except ArtifactError as error:
         known = answer(error.details['unit'], error.details['done'], 'restart', []) if error.details else {}
         module.fail_json(msg=to_native(error), **known)

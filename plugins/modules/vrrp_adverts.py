@@ -32,10 +32,22 @@ options:
     required: true
   duration:
     description:
-      - Seconds to listen. The module ends after them and not earlier.
+      - Seconds to listen. The module ends after them and not earlier, unless O(enough) lets it.
       - A sender is heard for certain only if this is longer than its advertisement interval.
     type: float
     default: 3
+  virtual_router_ids:
+    description:
+      - Virtual routers that are expected on these interfaces, by their numbers.
+    type: list
+    elements: int
+    default: []
+  enough:
+    description:
+      - Seconds after which the module may end, if each of the O(virtual_router_ids) has been heard by then, whoever advertises it.
+        Otherwise it ends as soon as the last one is heard, and after O(duration) at the latest.
+      - Everyone who advertises in shorter intervals is heard, too. Without O(virtual_router_ids) it changes nothing.
+    type: float
   addresses:
     description:
       - Addresses to ask for, IPv4 or IPv6, with or without a prefix length.
@@ -82,8 +94,8 @@ notes:
   - Frames of interfaces that are not Ethernet are not understood. A warning says so.
   - The password of VRRP version 2 is on the wire for all to read. This module does not read it and does not return it.
   - The signature of adverts, as by AH, is not verified. Nor is the trailer that keepalived 2.4 adds for C(auth_hmac).
-  - The module fails on an interface that does not exist, on no interface, on an address that it cannot read, on an O(duration) that
-    is negative, and without the right to listen.
+  - The module fails on an interface that does not exist, on no interface, on an address that it cannot read, on an O(duration) or
+    O(enough) that is negative, and without the right to listen.
   - Sources are RFC 2338, RFC 3768, RFC 5798, RFC 9568 (VRRP), RFC 5227 (ARP), RFC 4861, RFC 4862 (neighbour discovery) and packet(7).
 seealso:
   - module: vipkit.ha.vip_ownership
@@ -368,9 +380,9 @@ def canonical(given):
     return _vrrp.unpack(family, packed)
 
 
-def check_duration(duration):
-    if not 0 <= duration < float('inf'):
-        raise ListenError('duration is %s; give it as seconds, 0 or more' % duration)
+def check_seconds(name, seconds):
+    if not 0 <= seconds < float('inf'):
+        raise ListenError('%s is %s; give it as seconds, 0 or more' % (name, seconds))
 
 
 def choose(names, links):
@@ -434,6 +446,9 @@ class Heard(object):
             priorities=sorted(set(before['priorities'] + [advert['priority']])),
             count=before['count'] + 1,
         )
+
+    def has(self, routers):
+        return set(routers) <= set(advert['virtual_router_id'] for advert in self.adverts.values())
 
     def result(self):
         return {
@@ -513,8 +528,8 @@ def attach(sock, code):
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack('HP', len(code) // INSTRUCTION.size, ctypes.addressof(room)))
 
 
-def observe(wires, heard, addresses, duration, clock):
-    """Listen and ask until more than the duration has passed."""
+def observe(wires, heard, addresses, duration, clock, routers=(), enough=0.0):
+    """Listen and ask until more than the duration has passed, or what is enough of it if all routers have been heard."""
     start, due, pause = clock(), 0.0, max(0.01, min(1.0, duration / 4))
     while True:
         elapsed = clock() - start
@@ -522,17 +537,18 @@ def observe(wires, heard, addresses, duration, clock):
             for wire in wires:
                 wire.ask(addresses)
             due += pause
-        rest = (min(due, duration) if addresses else duration) - elapsed
+        rest = min([duration] + ([due] if addresses else []) + ([enough] if routers and elapsed < enough else [])) - elapsed
         # At least a little, so that the end of a step is not waited for at full speed.
         for wire in select.select(wires, [], [], max(rest, 0.001))[0]:
             found = wire.hear()
             if found:
                 heard.take(wire.name, *found)
-        if round(clock() - start, 6) > duration:  # more, and not by a rounding error, as the clock may go in steps
+        # more, and not by a rounding error, as the clock may go in steps
+        if round(clock() - start, 6) > (enough if routers and heard.has(routers) else duration):
             return
 
 
-def listen(chosen, addresses, duration, clock):
+def listen(chosen, addresses, duration, clock, routers=(), enough=0.0):
     """(what was heard, notes on the interfaces)."""
     heard, wires = Heard(addresses), []
     try:
@@ -542,7 +558,7 @@ def listen(chosen, addresses, duration, clock):
             except socket.error as error:
                 raise ListenError('cannot listen on %s: %s; run the task as root (become: true), and look at `ip link` there'
                                   % (link['interface'], error))
-        observe(wires, heard, addresses, duration, clock)
+        observe(wires, heard, addresses, duration, clock, routers, enough)
         return heard.result(), ['%s %s, so not everything could be heard there' % (wire.name, wire.note) for wire in wires if wire.note]
     finally:
         for wire in wires:
@@ -559,15 +575,20 @@ def main():
         argument_spec=dict(
             interfaces=dict(type='list', elements='str', required=True),
             duration=dict(type='float', default=3),
+            virtual_router_ids=dict(type='list', elements='int', default=[]),
+            enough=dict(type='float'),
             addresses=dict(type='list', elements='str', default=[]),
         ),
         supports_check_mode=True,
     )
     try:
-        check_duration(module.params['duration'])
-        addresses = sorted(set(canonical(address) for address in module.params['addresses']))
-        chosen = choose(module.params['interfaces'], links())
-        result, notes = listen(chosen, addresses, module.params['duration'], monotonic)
+        options = module.params
+        enough = options['duration'] if options['enough'] is None else options['enough']
+        check_seconds('duration', options['duration'])
+        check_seconds('enough', enough)
+        addresses = sorted(set(canonical(address) for address in options['addresses']))
+        chosen = choose(options['interfaces'], links())
+        result, notes = listen(chosen, addresses, options['duration'], monotonic, options['virtual_router_ids'], enough)
     except (ListenError, _netlink.NetlinkError) as error:
         module.fail_json(msg=str(error))
 

@@ -72,13 +72,13 @@ def test_not_an_address(given):
 
 @pytest.mark.parametrize('duration', [0, 0.5, 86400])
 def test_duration_that_makes_sense(duration):
-    vrrp_adverts.check_duration(duration)
+    vrrp_adverts.check_seconds('duration', duration)
 
 
 @pytest.mark.parametrize('duration', [-1.0, -0.001, float('inf'), float('nan')])
 def test_duration_that_makes_none(duration):
     with pytest.raises(vrrp_adverts.ListenError) as error:
-        vrrp_adverts.check_duration(duration)
+        vrrp_adverts.check_seconds('duration', duration)
     assert str(error.value) == 'duration is %s; give it as seconds, 0 or more' % duration
 
 
@@ -255,6 +255,15 @@ def test_a_clock_in_steps_does_not_end_it_early(start):
     vrrp_adverts.observe([line], vrrp_adverts.Heard([]), [], 0.4, lambda: steps[-1] / 100)
     line.close()
     assert steps[-1] - start == 41
+
+
+@pytest.mark.parametrize('routers, ends', [([], 41), ([51], 21), ([51, 52], 41)])
+def test_it_ends_early_when_every_expected_router_was_heard(routers, ends):
+    steps, line = [0], Line(True)
+    line.hear = lambda: steps.append(steps[-1] + 1) or (advert(), False)
+    vrrp_adverts.observe([line], vrrp_adverts.Heard([]), [], 0.4, lambda: steps[-1] / 100.0, routers, 0.2)
+    line.close()
+    assert steps[-1] == ends
 
 
 # --- the wire ---
@@ -589,6 +598,7 @@ def test_module_takes_its_hands_off_the_interface(lan):
     ({'interfaces': []}, 'there is no interface to listen on'),
     ({'addresses': ['192.0.2.300']}, "'192.0.2.300' is not an address"),
     ({'duration': -1}, 'duration is -1.0'),
+    ({'enough': -1}, 'enough is -1.0'),
 ])
 def test_module_refuses(lan, arguments, text):
     start = time.time()
