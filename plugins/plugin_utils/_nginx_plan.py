@@ -1,0 +1,191 @@
+# -*- coding: utf-8 -*-
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a load balancer's nginx.conf is to say, as data: the inputs of the role, and what goes without saying. PRIVATE to this collection.
+
+nginx inherits a list such as proxy_set_header as a whole or not at all. So what a block adds to one is added to what it would inherit here.
+"""
+
+from __future__ import annotations
+
+import re
+
+# RFC 7230 6.1 and RFC 6455: without a request to upgrade, the connection to a backend is kept
+UPGRADE = {'args': '$http_upgrade $connection_upgrade', 'entries': {'default': 'upgrade', "''": "''"}}
+PROXY = {
+    'proxy_http_version': '1.1',
+    'proxy_connect_timeout': '5s',
+    'proxy_set_header': [
+        'Host $host',
+        'X-Real-IP $remote_addr',
+        'X-Forwarded-For $proxy_add_x_forwarded_for',
+        'X-Forwarded-Proto $scheme',
+        'Upgrade $http_upgrade',
+        'Connection $connection_upgrade',
+    ],
+}
+HEADERS = ['X-Content-Type-Options nosniff always', 'X-Frame-Options SAMEORIGIN always', 'Referrer-Policy same-origin always']
+JSON = ('{"time":"$time_iso8601","remote_addr":"$remote_addr","host":"$host","method":"$request_method","uri":"$request_uri",'
+        '"status":"$status","bytes":"$body_bytes_sent","seconds":"$request_time","upstream":"$upstream_addr",'
+        '"upstream_status":"$upstream_status","upstream_seconds":"$upstream_response_time","user_agent":"$http_user_agent"}')
+# Mozilla's recommendations, version 5.7
+TLS = {
+    'modern': {'ssl_protocols': 'TLSv1.3', 'ssl_prefer_server_ciphers': False},
+    'intermediate': {
+        'ssl_protocols': 'TLSv1.2 TLSv1.3',
+        'ssl_ciphers': 'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:'
+                       'ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:'
+                       'DHE-RSA-CHACHA20-POLY1305',
+        'ssl_prefer_server_ciphers': False,
+    },
+    'old': {
+        'ssl_protocols': 'TLSv1 TLSv1.1 TLSv1.2 TLSv1.3',
+        'ssl_ciphers': '@SECLEVEL=0:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:'
+                       'ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:DHE-RSA-AES128-GCM-SHA256:'
+                       'DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:'
+                       'ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384:'
+                       'ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:DHE-RSA-AES128-SHA256:DHE-RSA-AES256-SHA256:AES128-GCM-SHA256:'
+                       'AES256-GCM-SHA384:AES128-SHA256:AES256-SHA256:AES128-SHA:AES256-SHA:DES-CBC3-SHA',
+        'ssl_prefer_server_ciphers': True,
+    },
+}
+TLS_SESSIONS = {'ssl_session_timeout': '1d', 'ssl_session_cache': 'shared:vipkit:10m', 'ssl_session_tickets': False}
+TLS_1_3 = (1, 13, 0)
+ESCAPED = (1, 11, 8)                  # from here on what a client sends cannot break the JSON of a log
+IDEMPOTENT = (1, 9, 13)               # from here on a POST is never sent to a second backend by itself
+REWRITES = ('break', 'if', 'rewrite', 'return', 'set', 'raw', 'location')  # what would be done twice, or cannot be looked into
+UNSAFE = '($request_method ~ "^(POST|LOCK|PATCH)$")'
+
+
+def release(version):
+    """A version as something to compare."""
+    return tuple(int(part) for part in re.findall(r'\d+', version))
+
+
+def entries(value):
+    """What may be one or several, as a list."""
+    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
+
+
+def word(entry):
+    """The first word of an argument list: the header that it sets."""
+    return str(entry[0] if isinstance(entry, (list, tuple)) else entry).split(None, 1)[0].lower()
+
+
+def added(inherited, own):
+    """A list of headers with those of a block, which come instead of inherited ones of the same name."""
+    names = {word(entry) for entry in own}
+    return [entry for entry in inherited if word(entry) not in names] + list(own)
+
+
+def inheriting(block, inherited):
+    """A block whose lists of headers hold what it would have inherited, and those lists as its own blocks inherit them."""
+    lists = {name: added(inherited[name], entries(block[name])) if block.get(name) is not None else inherited[name] for name in inherited}
+    return {**block, **{name: lists[name] for name in inherited if block.get(name) is not None}}, lists
+
+
+def listens_with(server, parameter):
+    """Whether a server has a socket with this parameter."""
+    return any(parameter in str(one).split()[1:] for one in entries(server.get('listen')))
+
+
+# Locations
+
+def sent_once(location, number, error_pages):
+    """A location that sends what is not idempotent to one backend only, and the one that it leaves that to."""
+    name = f'@once_{number}'
+    once = {**{key: value for key, value in location.items() if key != 'path'}, 'path': name, 'proxy_next_upstream': 'off'}
+    own = {
+        **location,
+        'error_page': error_pages + [f'418 = {name}'],
+        'if': [{'args': UNSAFE, 'return': 418}],
+        'proxy_next_upstream': 'error timeout',
+    }
+    return [own, once]
+
+
+def splits(location):
+    """Whether what a location sends can be left to a named one, which takes no path for the backend."""
+    return re.match(r'https?://[^/]+$', str(location.get('proxy_pass') or '')) and not {'proxy_next_upstream', *REWRITES} & location.keys()
+
+
+class Locations:
+    """The locations of one server."""
+
+    def __init__(self, server, inherited, once):
+        self.error_pages, self.inherited, self.once = entries(server.get('error_page')), inherited, once and 'proxy_next_upstream' not in server
+        self.count = 0
+
+    def planned(self, location, inherited=None):
+        """What becomes of one, and of those inside of it."""
+        block, lists = inheriting(location, inherited or self.inherited)
+        if block.get('location') is not None:
+            block['location'] = [one for inner in entries(block['location']) for one in self.planned(inner, lists)]
+        if not (self.once and splits(block)):
+            return [block]
+        self.count += 1
+        return sent_once(block, self.count, entries(block['error_page']) if 'error_page' in block else self.error_pages)
+
+
+# Servers
+
+def planned_server(server, listen, certificates, inherited, once):
+    """A server with what goes without saying."""
+    block = {'listen': listen, **{key: value for key, value in server.items() if key != 'certificate'}}
+    if server.get('certificate'):
+        path = f"{certificates}/{server['certificate']}"
+        block = {'ssl_certificate': f'{path}.crt', 'ssl_certificate_key': f'{path}.key', **block}
+    block, lists = inheriting(block, inherited)
+    locations = Locations(block, lists, once)
+    if block.get('location') is not None:
+        block['location'] = [one for location in entries(block['location']) for one in locations.planned(location)]
+    return block
+
+
+def tls(profile, version):
+    """The directives of a profile, as far as a version knows them."""
+    chosen = TLS[profile]
+    if release(version) < TLS_1_3:
+        if profile == 'modern':
+            raise ValueError(f'the TLS profile modern needs TLS 1.3, which came with nginx 1.13.0: use the profile intermediate instead of {version}'
+                             ' with it, or a newer nginx')
+        chosen = {**chosen, 'ssl_protocols': chosen['ssl_protocols'].replace(' TLSv1.3', '')}
+    return {**chosen, **TLS_SESSIONS}
+
+
+def json_format(version):
+    """The format of an access log that machines read."""
+    if release(version) < ESCAPED:
+        raise ValueError(f'an access log in JSON needs nginx 1.11.8 or newer, since {version} does not escape what clients send')
+    return [['json', 'escape=json', JSON]]
+
+
+def planned_http(given, version, servers):
+    """The block http without its servers."""
+    proxied = any('proxy_pass' in str(server) for server in servers)
+    secure = any(listens_with(server, 'ssl') for server in servers)
+    http = {**(tls(given['tls_profile'], version) if secure else {}), **(PROXY if proxied else {}), **given['http_defaults']}
+    if given['security_headers']:
+        http['add_header'] = HEADERS
+    if given['json_log']:
+        http['log_format'] = json_format(version)
+    own = given['http']
+    for name in ('proxy_set_header', 'add_header'):
+        if own.get(name) is not None:
+            own = {**own, name: added(http.get(name, []), entries(own[name]))}
+    http.update(own)
+    http['map'] = entries(own.get('map')) + ([UPGRADE] if proxied else [])
+    return {key: value for key, value in http.items() if value != []}
+
+
+def plan(given, version):
+    """What P(vipkit.ha.nginx_conf#filter) takes."""
+    servers = [dict(server) for server in given['servers']]
+    http = planned_http(given, version, servers)
+    inherited = {'proxy_set_header': entries(http.get('proxy_set_header')), 'add_header': entries(http.get('add_header'))}
+    once = release(version) < IDEMPOTENT and given['send_once'] and 'proxy_next_upstream' not in given['http']
+    return {
+        'main': given['main'], 'events': given['events'], 'http': http, 'upstreams': given['upstreams'],
+        'servers': [planned_server(server, given['listen'], given['certificates'], inherited, once) for server in servers] + given['own_servers'],
+        'streams': given['streams'], 'stream': given['stream'],
+    }

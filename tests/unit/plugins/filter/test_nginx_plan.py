@@ -1,0 +1,127 @@
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What goes without saying in an nginx.conf."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.vipkit.ha.plugins.filter.nginx_plan import nginx_plan
+
+NOTHING = {'main': {}, 'events': {}, 'http_defaults': {}, 'http': {}, 'upstreams': [], 'servers': [], 'own_servers': [], 'listen': ['80'],
+           'certificates': '/etc/tls', 'tls_profile': 'intermediate', 'security_headers': False, 'json_log': False, 'send_once': True,
+           'streams': [], 'stream': {}}
+
+
+def plan(version='1.26.3', **given):
+    """The plan of some inputs."""
+    return nginx_plan({**NOTHING, **given}, version)
+
+
+def server(version='1.26.3', **given):
+    """The plan of one server."""
+    return plan(version, servers=[given])['servers'][0]
+
+
+def test_what_is_given_stays():
+    assert plan(main={'user': 'www'}, events={'worker_connections': 7}, http={'sendfile': True}, upstreams=[{'name': 'a'}], streams=[{'name': 'b'}],
+                stream={'zone': 'x'}, own_servers=[{'listen': '1'}]) == {
+        'main': {'user': 'www'}, 'events': {'worker_connections': 7}, 'http': {'sendfile': True}, 'upstreams': [{'name': 'a'}],
+        'servers': [{'listen': '1'}], 'streams': [{'name': 'b'}], 'stream': {'zone': 'x'}}
+
+
+def test_http_replaces_a_default():
+    assert plan(http_defaults={'sendfile': True, 'keepalive_timeout': 65}, http={'sendfile': False})['http'] == {'sendfile': False, 'keepalive_timeout': 65}
+
+
+def test_a_server_listens_where_nothing_else_is_said():
+    assert server(server_name='a')['listen'] == ['80']
+    assert server(listen=['81'])['listen'] == ['81']
+
+
+def test_nothing_of_proxying_where_nothing_proxies():
+    assert plan(servers=[{'location': [{'path': '/', 'return': 404}]}])['http'] == {}
+
+
+def test_what_proxies_keeps_connections_and_takes_websockets():
+    http = plan(servers=[{'location': [{'path': '/', 'proxy_pass': 'http://a'}]}], http={'map': {'args': '$a $b', 'entries': {'c': 'd'}}})['http']
+    assert http['proxy_http_version'] == '1.1'
+    assert {'Upgrade $http_upgrade', 'Connection $connection_upgrade', 'Host $host'} <= set(http['proxy_set_header'])
+    assert http['map'] == [{'args': '$a $b', 'entries': {'c': 'd'}}, {'args': '$http_upgrade $connection_upgrade',
+                                                                   'entries': {'default': 'upgrade', "''": "''"}}]
+
+
+def test_headers_of_a_location_come_to_those_that_it_would_inherit():
+    one = server(location=[{'path': '/', 'proxy_pass': 'http://a', 'proxy_set_header': ['host b', ['X-A', 'c d']],
+                            'location': [{'path': '/e', 'proxy_set_header': 'X-E f'}, {'path': '/g'}]}])['location'][0]
+    outer = one['proxy_set_header']
+    assert 'host b' in outer and 'Host $host' not in outer and outer[-1] == ['X-A', 'c d'] and 'X-Real-IP $remote_addr' in outer
+    assert one['location'][0]['proxy_set_header'] == outer + ['X-E f']
+    assert 'proxy_set_header' not in one['location'][1]
+
+
+def test_headers_of_responses_come_together_too():
+    done = plan(security_headers=True, http={'add_header': 'X-Frame-Options DENY always'}, servers=[{'add_header': 'X-A b'}])
+    assert 'X-Frame-Options DENY always' in done['http']['add_header'] and 'X-Frame-Options SAMEORIGIN always' not in done['http']['add_header']
+    assert done['servers'][0]['add_header'] == done['http']['add_header'] + ['X-A b']
+
+
+OLD = '1.9.9'
+
+
+def test_an_old_version_sends_once_what_must_not_be_sent_twice():
+    both = server(OLD, error_page='502 /x', location=[{'path': '/', 'proxy_pass': 'http://a', 'proxy_read_timeout': '9s'}])['location']
+    assert both == [
+        {'path': '/', 'proxy_pass': 'http://a', 'proxy_read_timeout': '9s', 'proxy_next_upstream': 'error timeout',
+         'error_page': ['502 /x', '418 = @once_1'], 'if': [{'args': '($request_method ~ "^(POST|LOCK|PATCH)$")', 'return': 418}]},
+        {'path': '@once_1', 'proxy_pass': 'http://a', 'proxy_read_timeout': '9s', 'proxy_next_upstream': 'off'}]
+
+
+@pytest.mark.parametrize('version, location', [
+    ('1.9.13', {'proxy_pass': 'http://a'}),
+    (OLD, {'proxy_pass': 'http://a/b'}),
+    (OLD, {'proxy_pass': 'http://a', 'proxy_next_upstream': 'off'}),
+    (OLD, {'proxy_pass': 'http://a', 'rewrite': 'a b break'}),
+    (OLD, {'proxy_pass': 'http://a', 'raw': 'set $a b;'}),
+    (OLD, {'return': 404}),
+])
+def test_and_leaves_all_else(version, location):
+    assert server(version, location=[{'path': '/', **location}])['location'] == [{'path': '/', **location}]
+
+
+def test_nothing_is_split_where_somebody_has_decided():
+    location = {'path': '/', 'proxy_pass': 'http://a'}
+    for given in ({'servers': [{'proxy_next_upstream': 'off', 'location': [location]}]}, {'http': {'proxy_next_upstream': 'off'}, 'servers': [{'location': [location]}]},
+                  {'send_once': False, 'servers': [{'location': [location]}]}):
+        assert plan(OLD, **given)['servers'][0]['location'] == [location]
+
+
+def test_a_certificate_by_name():
+    assert server(listen=['443 ssl'], certificate='shop') == {'listen': ['443 ssl'], 'ssl_certificate': '/etc/tls/shop.crt',
+                                                              'ssl_certificate_key': '/etc/tls/shop.key'}
+
+
+def test_a_profile_comes_with_the_first_server_that_needs_it():
+    assert 'ssl_protocols' not in plan(servers=[{'listen': ['80']}])['http']
+    http = plan(servers=[{'listen': ['443 ssl']}])['http']
+    assert http['ssl_protocols'] == 'TLSv1.2 TLSv1.3' and http['ssl_session_tickets'] is False
+    assert plan(servers=[{'listen': ['443 ssl']}], http={'ssl_protocols': 'TLSv1.3'})['http']['ssl_protocols'] == 'TLSv1.3'
+    assert plan('1.12.0', servers=[{'listen': ['443 ssl']}])['http']['ssl_protocols'] == 'TLSv1.2'
+
+
+@pytest.mark.parametrize('given, text', [
+    ({'servers': [{'listen': '443 ssl'}], 'tls_profile': 'modern'}, 'the TLS profile modern needs TLS 1.3, which came with nginx 1.13.0'),
+    ({'json_log': True}, 'needs nginx 1.11.8 or newer'),
+])
+def test_what_an_old_version_cannot_do(given, text):
+    with pytest.raises(AnsibleFilterError, match=text):
+        plan(OLD, **given)
+
+
+def test_the_json_of_a_log_is_json():
+    (name, escape, text), = plan(json_log=True)['http']['log_format']
+    assert (name, escape) == ('json', 'escape=json')
+    assert json.loads(text)['status'] == '$status'
