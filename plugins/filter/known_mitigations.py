@@ -43,7 +43,7 @@ RETURN = r"""
 _value:
   description:
     - C(configure_flags), arguments for C(configure).
-    - C(directives), statements for the block C(http) of nginx.conf, each with its semicolon.
+    - C(directives), directives for the block C(http) of nginx.conf, by their names.
     - C(measures), names of those that are neither and that the role carries out itself. Give them to P(vipkit.ha.known_issues#filter) as
       O(vipkit.ha.known_issues#filter:fixes).
   type: dict
@@ -61,7 +61,7 @@ def known_mitigations(known, version, without=()):
     wanted = {name: mitigation for name, mitigation in helping(known, str(version)).items() if name not in without}
     return {
         'configure_flags': [flag for mitigation in wanted.values() for flag in mitigation.get('configure_flags', [])],
-        'directives': [f'{name} {values[0]};' for mitigation in wanted.values() for name, values in mitigation.get('directives', {}).items()],
+        'directives': {name: values[0] for mitigation in wanted.values() for name, values in mitigation.get('directives', {}).items()},
         'measures': [name for name, mitigation in wanted.items() if not mitigation.keys() & {'configure_flags', 'directives'}],
     }
 

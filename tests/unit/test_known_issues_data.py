@@ -565,7 +565,7 @@ def test_the_default_nginx_before_and_after():
     applied = known_mitigations(KNOWN['nginx'], '1.9.9')
     assert reported('nginx', '1.9.9', conf=NGINX_CONF.format(directives='')) == ['CVE-2017-7529', 'sendfile_spin']
     assert reported('nginx', '1.9.9', configure_flags=applied['configure_flags'],
-                    conf=NGINX_CONF.format(directives=' '.join(applied['directives']))) == ['sendfile_spin']
+                    conf=NGINX_CONF.format(directives=' '.join(f'{name} {value};' for name, value in applied['directives'].items()))) == ['sendfile_spin']
 
 
 def test_the_default_keepalived_before_and_after():
