@@ -14,7 +14,8 @@ description:
   - Whatever proxies gets HTTP/1.1 and kept connections to its backends, the headers C(Host), C(X-Real-IP), C(X-Forwarded-For) and
     C(X-Forwarded-Proto), and WebSocket. A server or location that sets headers of its own keeps the others.
   - Before nginx 1.9.13 a POST whose backend fails went to the next backend, too. A location that proxies is then written as two. What may be
-    sent twice is, and the rest is not. Where C(proxy_next_upstream) is given, or C(proxy_pass) has a path, nothing is added.
+    sent twice is, and the rest is not. Where it cannot be, as with a path in C(proxy_pass) or with C(rewrite), nothing is sent twice. Where
+    C(proxy_next_upstream) is given, that holds.
   - It does not know which directives there are.
 positional: _input, version
 options:

@@ -106,7 +106,7 @@ def sent_once(location, number, error_pages):
 
 def splits(location):
     """Whether what a location sends can be left to a named one, which takes no path for the backend."""
-    return re.match(r'https?://[^/]+$', str(location.get('proxy_pass') or '')) and not {'proxy_next_upstream', *REWRITES} & location.keys()
+    return re.match(r'https?://[^/]+$', str(location.get('proxy_pass') or '')) and not set(REWRITES) & location.keys()
 
 
 class Locations:
@@ -121,8 +121,10 @@ class Locations:
         block, lists = inheriting(location, inherited or self.inherited)
         if block.get('location') is not None:
             block['location'] = [one for inner in entries(block['location']) for one in self.planned(inner, lists)]
-        if not (self.once and splits(block)):
+        if not self.once or 'proxy_pass' not in block or 'proxy_next_upstream' in block:
             return [block]
+        if not splits(block):
+            return [{**block, 'proxy_next_upstream': 'off'}]
         self.count += 1
         return sent_once(block, self.count, entries(block['error_page']) if 'error_page' in block else self.error_pages)
 

@@ -507,13 +507,13 @@ def test_it_vanishes_with_what_works_against_it(program, issue):
 @pytest.mark.parametrize('program, version, expected', [
     ('nginx', '1.9.9', {'configure_flags': ['--without-http_ssi_module', '--without-http_charset_module', '--without-http_scgi_module',
                                             '--without-http_uwsgi_module', '--without-http_autoindex_module'],
-                        'directives': ['max_ranges 1;'], 'measures': []}),
+                        'directives': {'max_ranges': '1'}, 'measures': ['send_once']}),
     ('nginx', '1.26.3', {'configure_flags': ['--without-http_ssi_module', '--without-http_charset_module', '--without-http_scgi_module',
                                              '--without-http_uwsgi_module'],
-                         'directives': [], 'measures': []}),
-    ('nginx', '1.31.3', {'configure_flags': [], 'directives': [], 'measures': []}),
-    ('keepalived', '2.0.7', {'configure_flags': [], 'directives': [], 'measures': ['private_tmp', 'config_mode', 'release_vips']}),
-    ('keepalived', '2.0.20', {'configure_flags': [], 'directives': [], 'measures': []}),
+                         'directives': {}, 'measures': []}),
+    ('nginx', '1.31.3', {'configure_flags': [], 'directives': {}, 'measures': []}),
+    ('keepalived', '2.0.7', {'configure_flags': [], 'directives': {}, 'measures': ['private_tmp', 'config_mode', 'release_vips']}),
+    ('keepalived', '2.0.20', {'configure_flags': [], 'directives': {}, 'measures': []}),
 ])
 def test_the_mitigations_of_a_release(program, version, expected):
     applied = known_mitigations(KNOWN[program], version)

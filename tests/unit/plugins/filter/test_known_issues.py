@@ -190,12 +190,12 @@ MITIGATED = known(
 
 
 def test_mitigations_help_the_version_and_cost_nothing():
-    assert known_mitigations(MITIGATED, '1') == {'configure_flags': ['--without-b1', '--without-b2'], 'directives': ['max_ranges 1;'], 'measures': ['walled']}
-    assert known_mitigations(MITIGATED, '2') == {'configure_flags': ['--without-c'], 'directives': [], 'measures': []}
+    assert known_mitigations(MITIGATED, '1') == {'configure_flags': ['--without-b1', '--without-b2'], 'directives': {'max_ranges': '1'}, 'measures': ['walled']}
+    assert known_mitigations(MITIGATED, '2') == {'configure_flags': ['--without-c'], 'directives': {}, 'measures': []}
 
 
 def test_each_mitigation_can_be_left_out():
-    assert known_mitigations(MITIGATED, '1', ['no_b', 'walled', 'ranges']) == {'configure_flags': [], 'directives': [], 'measures': []}
+    assert known_mitigations(MITIGATED, '1', ['no_b', 'walled', 'ranges']) == {'configure_flags': [], 'directives': {}, 'measures': []}
     with pytest.raises(AnsibleFilterError, match="there is no mitigation 'no_x'; there are ranges, no_b, no_c, costly, walled"):
         known_mitigations(MITIGATED, '1', ['no_b', 'no_x'])
 

@@ -82,14 +82,18 @@ def test_an_old_version_sends_once_what_must_not_be_sent_twice():
 
 @pytest.mark.parametrize('version, location', [
     ('1.9.13', {'proxy_pass': 'http://a'}),
-    (OLD, {'proxy_pass': 'http://a/b'}),
-    (OLD, {'proxy_pass': 'http://a', 'proxy_next_upstream': 'off'}),
-    (OLD, {'proxy_pass': 'http://a', 'rewrite': 'a b break'}),
-    (OLD, {'proxy_pass': 'http://a', 'raw': 'set $a b;'}),
+    (OLD, {'proxy_pass': 'http://a', 'proxy_next_upstream': 'timeout'}),
     (OLD, {'return': 404}),
 ])
 def test_and_leaves_all_else(version, location):
     assert server(version, location=[{'path': '/', **location}])['location'] == [{'path': '/', **location}]
+
+
+@pytest.mark.parametrize('location', [
+    {'proxy_pass': 'http://a/b'}, {'proxy_pass': 'http://a', 'rewrite': 'a b break'},
+    {'proxy_pass': 'http://a', 'raw': 'set $a b;'}, {'proxy_pass': 'http://a', 'location': []}])
+def test_what_cannot_be_split_is_sent_once(location):
+    assert server(OLD, location=[{'path': '/', **location}])['location'] == [{'path': '/', **location, 'proxy_next_upstream': 'off'}]
 
 
 def test_nothing_is_split_where_somebody_has_decided():
