@@ -10,6 +10,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.vipkit.ha.plugins.filter.nginx_plan import nginx_plan
+from ansible_collections.vipkit.ha.plugins.filter.nginx_sockets import nginx_sockets
 
 NOTHING = {'main': {}, 'events': {}, 'http_defaults': {}, 'http': {}, 'upstreams': [], 'servers': [], 'own_servers': [], 'listen': ['80'],
            'certificates': '/etc/tls', 'tls_profile': 'intermediate', 'security_headers': False, 'json_log': False, 'send_once': True,
@@ -129,3 +130,13 @@ def test_the_json_of_a_log_is_json():
     (name, escape, text), = plan(json_log=True)['http']['log_format']
     assert (name, escape) == ('json', 'escape=json')
     assert json.loads(text)['status'] == '$status'
+
+
+@pytest.mark.parametrize('listen, sockets', [
+    ('80', ['*:80']), (80, ['*:80']), (['80 default_server', '[::]:80 ipv6only=on'], ['*:80', '[::]:80']), ('192.0.2.1', ['192.0.2.1:80']),
+    ('192.0.2.1:443 ssl', ['192.0.2.1:443']), ('*:81', ['*:81']), ('[2001:db8::1]', ['[2001:db8::1]:80']), ('unix:/run/a b', ['unix:/run/a']),
+    ('53 udp', ['*:53/udp']), ('localhost:80', []), (None, []),
+])
+def test_sockets(listen, sockets):
+    assert nginx_sockets({'servers': [{'listen': listen}], 'streams': []}) == sockets
+    assert nginx_sockets({'servers': [], 'streams': [{'listen': listen}]}) == sockets

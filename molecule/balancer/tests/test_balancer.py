@@ -1,0 +1,183 @@
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Two balancers over three backends, asked through a virtual IP."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+import testinfra
+from conftest import NET, container, docker, one_line, variables, wait_until
+
+BACKENDS = ('backend1', 'backend2', 'backend3')
+VIP = f'{NET}.100'
+
+WEBSOCKET = r"""
+import base64, hashlib, os, socket, sys
+key = base64.b64encode(os.urandom(16)).decode()
+line = socket.create_connection((sys.argv[1], 80), 5)
+line.sendall(('GET /ws HTTP/1.1\r\nHost: shop\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n'
+              'Sec-WebSocket-Key: %s\r\n\r\n' % key).encode())
+stream = line.makefile('rb')
+head = [stream.readline().decode().strip() for dummy in range(1)]
+while head[-1]:
+    head.append(stream.readline().decode().strip())
+proof = base64.b64encode(hashlib.sha1((key + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').encode()).digest()).decode()
+assert head[0].split()[1] == '101' and any(one.partition(': ')[2] == proof for one in head), head
+mask = os.urandom(4)
+line.sendall(bytes((0x81, 0x80 | 5)) + mask + bytes(byte ^ mask[place % 4] for place, byte in enumerate(b'hello')))
+print(stream.read(7)[2:].decode())
+"""
+
+
+@pytest.fixture(scope='session', name='backends')
+def the_backends():
+    """The backends."""
+    return {name: testinfra.get_host(f'docker://{container(name)}') for name in BACKENDS}
+
+
+def ask(cluster, path='/', count=1, options=''):
+    """What the client gets through the virtual IP, one answer a line."""
+    command = f'for i in $(seq {count}); do curl --silent --max-time 10 {options} http://{VIP}{path}; done'
+    return cluster.client.run(command).stdout.split()
+
+
+@contextlib.contextmanager
+def flag(host, path):
+    """A file by which a backend behaves otherwise for a while."""
+    host.check_output(f'touch {path}')
+    try:
+        yield
+    finally:
+        host.check_output(f'rm -f {path}')
+
+
+@contextlib.contextmanager
+def stopped(host):
+    """A backend that is not there for a while."""
+    host.check_output('systemctl kill --signal KILL backend; systemctl stop backend')
+    try:
+        yield
+    finally:
+        host.check_output('systemctl start backend')
+
+
+@pytest.fixture(autouse=True)
+def all_backends_serve(cluster):
+    """Each test begins where all of them are asked."""
+    assert wait_until(lambda: set(ask(cluster, count=12)) == set(BACKENDS))
+
+
+def test_answers_are_balanced(cluster):
+    answers = ask(cluster, count=30)
+    assert len(answers) == 30 and all(8 <= answers.count(name) <= 12 for name in BACKENDS), answers
+
+
+def test_the_backend_is_told_of_the_client(cluster):
+    head = cluster.client.check_output(f'curl --silent --include --header "Host: shop.example" http://{VIP}/').replace('\r', '')
+    client = cluster.client.check_output('hostname -I').split()[0]
+    for line in ('Seen-Host: shop.example', f'Seen-X-Real-IP: {client}', f'Seen-X-Forwarded-For: {client}', 'Seen-X-Forwarded-Proto: http'):
+        assert line in head, head
+    assert 'X-Content-Type-Options: nosniff' in head and 'nginx/' not in head
+
+
+def test_no_request_fails_when_a_backend_is_killed(cluster, backends):
+    with stopped(backends['backend2']):
+        answers = ask(cluster, count=20)
+    assert len(answers) == 20 and set(answers) == {'backend1', 'backend3'}, answers
+
+
+def test_a_slow_backend_is_given_up_for_another_one(cluster, backends):
+    with flag(backends['backend1'], '/run/slow'):
+        answers = ask(cluster, count=6)
+    assert len(answers) == 6 and set(answers) <= {'backend2', 'backend3'}, answers
+
+
+def test_a_post_is_never_sent_twice(cluster, backends):
+    def posts():
+        return sum(int(host.check_output('curl --silent http://127.0.0.1:8080/posts')) for host in backends.values())
+
+    before = posts()
+    with contextlib.ExitStack() as stack:
+        for host in backends.values():
+            stack.enter_context(flag(host, '/run/hang-up'))
+        ask(cluster, '/order', options='--request POST --data a=b')
+    assert posts() == before + 1
+
+
+def test_tls_through_a_virtual_ip(cluster):
+    said = cluster.client.check_output(f'curl --silent --insecure --include --verbose https://{VIP}/ 2>&1')
+    assert 'CN=shop.example' in said and 'Seen-X-Forwarded-Proto: https' in said, said
+    refused = cluster.client.run(f'curl --silent --show-error --insecure --tlsv1.1 --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0 https://{VIP}/')
+    assert refused.rc != 0
+
+
+def test_keys_are_for_root_alone(cluster):
+    for node in cluster.nodes.values():
+        key = node.file('/usr/local/nginx/tls/shop.key')
+        assert (key.user, key.group, key.mode) == ('root', 'root', 0o600)
+
+
+def test_a_stream_through_a_virtual_ip(cluster):
+    lines = cluster.client.check_output(f'for i in $(seq 9); do timeout 5 bash -c "cat </dev/tcp/{VIP}/9000"; done').split()
+    assert len(lines) == 9 and set(lines) == set(BACKENDS), lines
+
+
+def test_websocket(cluster):
+    assert cluster.client.check_output("python3 -c '%s' %s", WEBSOCKET.replace("'", '"'), VIP) == 'hello'
+
+
+@pytest.fixture(name='load')
+def steady_load(cluster):
+    """Requests through the virtual IP without a pause; gives what failed of them so far."""
+    cluster.client.check_output('rm -f /tmp/load /tmp/stop')
+    script = (f'while [ ! -e /tmp/stop ]; do curl --silent --output /dev/null --max-time 10 --write-out "%{{http_code}}\\n" http://{VIP}/ '
+              '>>/tmp/load; done; echo end >>/tmp/load')
+    docker('exec', '--detach', container('client'), 'sh', '-c', script)
+    assert wait_until(lambda: cluster.client.file('/tmp/load').exists)
+
+    def failed():
+        cluster.client.check_output('touch /tmp/stop')
+        assert wait_until(lambda: 'end' in cluster.client.file('/tmp/load').content_string.split())
+        codes = cluster.client.file('/tmp/load').content_string.split()[:-1]
+        assert len(codes) > 20
+        return [code for code in codes if code != '200']
+
+    yield failed
+    cluster.client.check_output('touch /tmp/stop')
+
+
+def test_a_reload_under_load_loses_nothing(cluster, load):
+    code, output = cluster.play('site.yml', *variables(nginx_http={'keepalive_timeout': 31}))
+    assert code == 0 and 'changed=0' not in output, output
+    code, output = cluster.play('site.yml')
+    assert code == 0, output
+    assert load() == []
+
+
+def test_a_bad_configuration_is_refused_under_load(cluster, load):
+    before = {name: node.check_output('cat /usr/local/nginx/nginx.conf; ls -la /usr/local/nginx') for name, node in cluster.nodes.items()}
+    code, output = cluster.play('site.yml', *variables(nginx_http={'raw': 'no_such_directive on;'}))
+    assert code != 0 and 'no_such_directive' in output, output
+    assert {name: node.check_output('cat /usr/local/nginx/nginx.conf; ls -la /usr/local/nginx') for name, node in cluster.nodes.items()} == before
+    assert load() == []
+
+
+def test_what_the_version_lacks_is_refused_before_a_host_is_touched(cluster):
+    code, output = cluster.play('playbooks/validate.yml', *variables(nginx_http={'proxy_pas': 1}), '--extra-vars', 'vipkit_gather_facts=false')
+    assert code != 0 and 'proxy_pass' in one_line(output), output
+
+
+def test_a_changed_bind_address_comes_into_force(cluster):
+    listen = [f'{VIP}:80', f'{NET}.101:80', '443 ssl']
+    server = {'listen': listen, 'certificate': 'shop', 'location': [{'path': '/', 'proxy_pass': 'http://shop', 'proxy_read_timeout': '2s'}]}
+    code, output = cluster.play('site.yml', *variables(nginx_servers=[server]))
+    assert code == 0, output
+    for node in cluster.nodes.values():
+        sockets = node.check_output('ss -lnt')
+        assert f'{VIP}:80' in sockets and '0.0.0.0:80' not in sockets
+    assert ask(cluster)
+    code, output = cluster.play('site.yml')
+    assert code == 0, output
+    assert ask(cluster)
