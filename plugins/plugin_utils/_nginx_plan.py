@@ -191,3 +191,25 @@ def plan(given, version):
         'servers': [planned_server(server, given['listen'], given['certificates'], inherited, once) for server in servers] + given['own_servers'],
         'streams': given['streams'], 'stream': given['stream'],
     }
+
+
+# The test
+
+ELSEWHERE = ('off', 'stderr', 'syslog:', 'memory:', '/dev/')
+LOGS = ('access_log', 'error_log')
+
+
+def log_of_test(entry):
+    """A log below the directory that a test is made in, with whatever follows its path."""
+    words = [str(word) for word in entry] if isinstance(entry, (list, tuple)) else str(entry).split(None, 1)
+    path = words[0] if words[0].startswith(ELSEWHERE) else 'logs/' + words[0].rpartition('/')[2]
+    return [path, *words[1:]] if isinstance(entry, (list, tuple)) else ' '.join([path, *words[1:]])
+
+
+def for_test(block):
+    """A plan, or a part of it, whose logs are not those in use."""
+    if isinstance(block, (list, tuple)):
+        return [for_test(one) for one in block]
+    if not isinstance(block, dict):
+        return block
+    return {name: [log_of_test(one) for one in entries(value)] if name in LOGS and value is not None else for_test(value) for name, value in block.items()}

@@ -11,6 +11,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.vipkit.ha.plugins.filter.nginx_plan import nginx_plan
 from ansible_collections.vipkit.ha.plugins.filter.nginx_sockets import nginx_sockets
+from ansible_collections.vipkit.ha.plugins.plugin_utils._nginx_plan import for_test as nginx_test_plan
 
 NOTHING = {'main': {}, 'events': {}, 'http_defaults': {}, 'http': {}, 'upstreams': [], 'servers': [], 'own_servers': [], 'listen': ['80'],
            'certificates': '/etc/tls', 'tls_profile': 'intermediate', 'security_headers': False, 'json_log': False, 'send_once': True,
@@ -140,3 +141,13 @@ def test_the_json_of_a_log_is_json():
 def test_sockets(listen, sockets):
     assert nginx_sockets({'servers': [{'listen': listen}], 'streams': []}) == sockets
     assert nginx_sockets({'servers': [], 'streams': [{'listen': listen}]}) == sockets
+
+
+@pytest.mark.parametrize('log, tested', [
+    ('/var/log/a.log', ['logs/a.log']), ('/var/log/a.log json buffer=1k', ['logs/a.log json buffer=1k']), ('off', ['off']),
+    (['/b', 'syslog:server=a:1 x'], ['logs/b', 'syslog:server=a:1 x']), ('stderr warn', ['stderr warn']), ('/dev/stdout', ['/dev/stdout']),
+    ([['/a/b c', 'json']], [['logs/b c', 'json']]), (None, None),
+])
+def test_a_test_has_logs_of_its_own(log, tested):
+    given = {'main': {'error_log': log, 'user': 'a'}, 'servers': [{'location': [{'path': '/', 'access_log': log}]}]}
+    assert nginx_test_plan(given) == {'main': {'error_log': tested, 'user': 'a'}, 'servers': [{'location': [{'path': '/', 'access_log': tested}]}]}
