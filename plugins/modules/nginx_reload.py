@@ -104,7 +104,10 @@ notes:
     or restart, or it is refused as an address in use.
   - When the error log is no file (C(stderr) of a container, the journal), a refusal is known by this, that the master rests and the same
     workers go on. The message then cannot tell the reason.
-  - What O(error_log) names anew is read from when nginx opens it. A refusal at that very moment may stand there and not in the message.
+  - A log that the configuration names anew is read from when nginx has opened it. What nginx refuses at that very moment may stand there
+    and not in the message.
+  - An address that has to change can also be changed by two reloads, the first without any socket on that port. For a moment new
+    connections are refused, about 0.1 s by hand, but those that are open go on. A restart cuts them.
   - nginx that is to listen on a virtual IP that is not on the host needs C(net.ipv4.ip_nonlocal_bind=1). Without it, it is
     refused with error 99.
   - Old workers live as long as their last connection. From nginx 1.11.11 on, C(worker_shutdown_timeout) can limit that.
