@@ -13,6 +13,8 @@ __metaclass__ = type
 import collections
 import contextlib
 import errno
+import fcntl
+import io
 import os
 import re
 import select
@@ -29,7 +31,7 @@ except ImportError:  # Python 2
     from httplib import HTTPConnection, HTTPException, HTTPSConnection
     from urlparse import urlsplit
 
-from ansible.module_utils.common.text.converters import to_text
+from ansible.module_utils.common.text.converters import to_native, to_text
 from ansible_collections.vipkit.ha.plugins.module_utils import _keepalived
 from ansible_collections.vipkit.ha.plugins.module_utils._artifact import sha256_of
 
@@ -38,6 +40,12 @@ WORKER = u'nginx: worker process'
 HELPER = re.compile(u'nginx: .+ process')
 LEAVING = u'is shutting down'
 GRAVE = re.compile(r'\[(?:emerg|alert|crit)\].*')
+LISTEN = re.compile(r'(?:(?P<v4>\*|[\d.]+)|\[(?P<v6>[\dA-Fa-f:.]+)\]):(?P<port>\d{1,5})(?P<udp>/udp)?\Z')
+EVERYWHERE = (u'0.0.0.0', u'::')
+LISTENING = '0A'
+UNCONNECTED = '07'  # what a socket of UDP is called that takes from everybody
+ACCEPTS = 0x10000
+MANY = 1000
 
 # A number may be given to another process, but not at the same time
 Process = collections.namedtuple('Process', ['pid', 'parent', 'session', 'start'])
@@ -46,6 +54,8 @@ Master = collections.namedtuple('Master', ['process', 'active', 'leaving'])
 # current is the one in the pid file; older the one that started it, or whose pid file is moved away; newcomers are being started by one
 # of them; orphans are workers without a master that accept connections, and remnants those that only finish what they have
 Family = collections.namedtuple('Family', ['current', 'older', 'newcomers', 'orphans', 'remnants'])
+# kind is tcp, tcp6, udp, udp6 or unix; the last has a path for its address, and no port
+Listener = collections.namedtuple('Listener', ['kind', 'address', 'port'])
 
 
 class NginxError(Exception):
@@ -74,6 +84,30 @@ def process(proc, pid):
     """Return a living process, or None; the name that stands in its stat file may hold anything."""
     fields = text_of(proc, str(pid), 'stat').rpartition(u')')[2].split()
     return Process(int(pid), int(fields[1]), int(fields[3]), int(fields[19])) if len(fields) > 19 and fields[0] not in u'ZX' else None
+
+
+def same(one, other):
+    """Whether two looks saw the same process."""
+    return bool(one and other) and (one.pid, one.start) == (other.pid, other.start)
+
+
+def send(proc, one, number, kill=os.kill):
+    """Send a signal to a process, if it still is the same."""
+    if same(one, process(proc, one.pid)):
+        try:
+            kill(one.pid, number)
+        except OSError as error:
+            if error.errno != errno.ESRCH:
+                raise NginxError('cannot send signal {0} to process {1} ({2}); run this as root'.format(number, one.pid, error))
+
+
+def rests(proc, pid):
+    """Whether a master has done all that it was told to and waits for the next signal; None when the system does not tell."""
+    place = text_of(proc, str(pid), 'wchan').strip()
+    if place and not place.isdigit():
+        return u'sigsuspend' in place
+    state = text_of(proc, str(pid), 'stat').rpartition(u')')[2].split()[:1]
+    return None if state == [u'S'] else False
 
 
 def processes(proc):
@@ -164,6 +198,86 @@ def version(path):
     return (re.findall(r'(?m)^\w+ version: [^/\s]+/(.+?)\s*$', said) or [None])[0]
 
 
+# Where it listens
+
+def parse_listen(text):
+    """Return the Listener that nginx calls so, with /udp behind it when it is none of TCP."""
+    text = to_text(text)
+    if text.startswith(u'unix:/'):
+        return Listener('unix', text[len('unix:'):], None)
+    found = LISTEN.match(text)
+    try:
+        if found and 0 < int(found.group('port')) < 65536:
+            version, address = (socket.AF_INET6, found.group('v6')) if found.group('v6') else (socket.AF_INET, found.group('v4'))
+            packed = socket.inet_pton(version, u'0.0.0.0' if address == u'*' else address)
+            kind = ('udp' if found.group('udp') else 'tcp') + ('6' if found.group('v6') else '')
+            return Listener(kind, to_text(socket.inet_ntop(version, packed)), int(found.group('port')))
+    except (socket.error, ValueError):
+        pass
+    raise NginxError("nothing can listen on '{0}'; give ADDRESS:PORT, *:PORT, [ADDRESS]:PORT, unix:/PATH or ADDRESS:PORT/udp".format(
+        to_native(text)))
+
+
+def listen_text(listener):
+    """Return what nginx calls a Listener."""
+    if listener.kind == 'unix':
+        return u'unix:' + listener.address
+    address = u'[{0}]'.format(listener.address) if u':' in listener.address else listener.address.replace(u'0.0.0.0', u'*')
+    return u'{0}:{1}{2}'.format(address, listener.port, u'/udp' if listener.kind.startswith('udp') else u'')
+
+
+def _listener(kind, local):
+    """Return the Listener that the tables of sockets call so."""
+    words, dummy, port = local.partition(':')
+    packed = b''.join(struct.pack('=I', int(words[place:place + 8], 16)) for place in range(0, len(words), 8))
+    return Listener(kind, to_text(socket.inet_ntop(socket.AF_INET6 if kind.endswith('6') else socket.AF_INET, packed)), int(port, 16))
+
+
+def _on_network(kind, table):
+    """Yield the number of each socket of TCP or UDP that listens, and its Listener."""
+    for line in table:
+        fields = line.split()
+        if fields[3] == (LISTENING if kind.startswith('tcp') else UNCONNECTED):
+            yield fields[9], _listener(kind, fields[1])
+        elif kind.startswith('tcp'):
+            break  # the listening ones come first, and of the others there may be many
+
+
+def _on_paths(kind, table):
+    """Yield the number of each socket with a path that listens, and its Listener."""
+    for line in table:
+        fields = line.rstrip(u'\n').split(None, 7)
+        if len(fields) == 8 and int(fields[3], 16) & ACCEPTS:
+            yield fields[6], Listener(kind, fields[7], None)
+
+
+def listening(proc, pid):
+    """Return all that listens on the network that a process is on, by the names that descriptors have for it."""
+    found = {}
+    for kind in ('tcp', 'tcp6', 'udp', 'udp6', 'unix'):
+        path = os.path.join(proc, str(pid), 'net', kind)
+        if os.path.exists(path):
+            with open(path, 'rb') as table:
+                next(table)  # what its columns are called
+                lines = (to_text(line, errors='replace') for line in table)
+                found.update((u'socket:[{0}]'.format(number), listener)
+                             for number, listener in (_on_paths if kind == 'unix' else _on_network)(kind, lines))
+    return found
+
+
+def listens(held, wanted):
+    """Whether some listeners do what is wanted; nginx opens no socket for an address beside one for all."""
+    return any((one.kind, one.port) == (wanted.kind, wanted.port) and (one.address == wanted.address or one.address in EVERYWHERE)
+               for one in held)
+
+
+def collides(one, other):
+    """Whether the system may refuse one listener because of the other."""
+    if (one.kind[:3], one.port) != (other.kind[:3], other.port):
+        return False
+    return one.address == other.address or one.address in EVERYWHERE or other.address in EVERYWHERE
+
+
 # The family
 
 def command(proc, pid):
@@ -175,6 +289,14 @@ def options(line):
     """Return the options in such a command line that take a value; more than one of the same is the last."""
     parts = re.split(r' -([cepg]) ?(?=\S)', line)
     return dict(zip(parts[1::2], [part.strip() for part in parts[2::2]]))
+
+
+def check_configuration(proc, master, conf_path):
+    """Refuse a master that was started with another configuration file, as far as its command line tells."""
+    given = options(command(proc, master.pid)).get('c', conf_path)
+    if conf_path and given.startswith('/') and os.path.realpath(given) != os.path.realpath(conf_path):
+        raise NginxError('process {0} reads {1}, not {2}; correct conf_path or pid_path, or restart nginx'.format(
+            master.pid, given, conf_path))
 
 
 def _master(one, kin):
@@ -233,7 +355,7 @@ def open_log(proc, pid):
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return None
-        log = open(path, 'rb')
+        log = io.open(path, 'rb')  # Python 2's own reads nothing more once it came to the end
     except EnvironmentError:
         return None
     log.seek(0, os.SEEK_END)
@@ -243,6 +365,47 @@ def open_log(proc, pid):
 def complaints(log, count=3):
     """Return the last grave words that were added to a log."""
     return GRAVE.findall(to_text(log.read(), errors='replace'))[-count:] if log else []
+
+
+class Logs(object):
+    """What a master and its workers log from now on: into the file that they have for that, and into those that they open later."""
+
+    def __init__(self, proc, pid):
+        self.directory = os.path.join(proc, str(pid), 'fd')
+        self.logs = [log for log in (open_log(proc, pid),) if log]
+        self.readable = bool(self.logs)
+        self.known = set(key for key, dummy in self.written())
+
+    def written(self):
+        """Return (what identifies it, a path to it) for each file that the master has opened to write."""
+        found = []
+        for name in os.listdir(self.directory) if os.path.isdir(self.directory) else []:
+            path = os.path.join(self.directory, name)
+            try:
+                status = os.stat(path)
+                if stat.S_ISREG(status.st_mode) and os.lstat(path).st_mode & stat.S_IWUSR:
+                    found.append(((status.st_dev, status.st_ino), path))
+            except OSError as error:
+                if not gone(error):
+                    raise
+        return found
+
+    def read(self):
+        """Return the grave words that were added since the last time."""
+        said = [line for log in self.logs for line in complaints(log, MANY)]
+        for key, path in self.written():
+            if key not in self.known:
+                self.known.add(key)
+                try:
+                    self.logs.append(io.open(path, 'rb'))
+                except EnvironmentError:
+                    continue
+                self.logs[-1].seek(0, os.SEEK_END)  # what stands there may be old
+        return said
+
+    def close(self):
+        for log in self.logs:
+            log.close()
 
 
 # Whether it answers
@@ -285,7 +448,7 @@ def queued(table, names):
     total = 0
     for line in table:
         fields = line.split()
-        if fields[3] not in ('st', '0A'):
+        if fields[3] not in ('st', LISTENING):
             break  # the listening ones come first, and of the others there may be many
         if fields[1] in names:
             total += int(fields[4].partition(':')[2], 16)
@@ -319,6 +482,41 @@ def probe(text, timeout, proc='/proc'):
         return _answer_tcp(host, port, timeout, proc) if scheme == 'tcp' else _answer_http(scheme, host, port, path, timeout)
     except (EnvironmentError, HTTPException, UnicodeError) as error:
         return to_text(error) or error.__class__.__name__
+
+
+def unanswered(probes, timeout, rounds=1, ask=probe):
+    """Return the first probe without a good answer, with what is wrong, or None."""
+    for dummy in range(rounds):
+        for one in probes:
+            wrong = ask(one, timeout)
+            if wrong:
+                return '{0}: {1}'.format(one, to_native(wrong))
+    return None
+
+
+# What a module is told
+
+def check_options(params):
+    for name in ('timeout', 'probe_timeout', 'drain_timeout'):
+        if not 0 <= params.get(name, 0) < float('inf'):
+            raise NginxError('{0} is {1}; give it as seconds, 0 or more'.format(name, params[name]))
+    for one in params['probes']:
+        parse_probe(one)
+
+
+@contextlib.contextmanager
+def lock(directory):
+    """Be the only run on this host that changes the nginx with its pid file there."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (IOError, OSError) as error:
+            raise NginxError('another run upgrades or reloads nginx at this moment ({0} is locked: {1}); wait for it'.format(
+                directory, error))
+        yield
+    finally:
+        os.close(descriptor)
 
 
 # Waiting

@@ -223,14 +223,13 @@ msg:
 
 import contextlib
 import errno
-import fcntl
 import os
 import signal
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_native
 from ansible_collections.vipkit.ha.plugins.module_utils import _keepalived, _nginx
-from ansible_collections.vipkit.ha.plugins.module_utils._nginx import NginxError
+from ansible_collections.vipkit.ha.plugins.module_utils._nginx import NginxError, same
 
 ROUNDS = 5
 STEADY = 0.5  # for so long new workers must be the same, so that none is taken that dies and is started again
@@ -238,11 +237,6 @@ AGAIN = 'correct the binary or its configuration, and run this again'
 
 
 # What is to be done
-
-def same(one, other):
-    """Whether two looks saw the same process."""
-    return bool(one and other) and (one.pid, one.start) == (other.pid, other.start)
-
 
 def plan(family, wanted, quitting):
     """Return the next thing to do; wanted tells of a process whether it runs the right file, quitting whether the older master ends."""
@@ -347,29 +341,20 @@ class Upgrade(object):
         return dict(line.partition('=')[::2] for line in to_native(outcome.output).splitlines())
 
     def unanswered(self, rounds):
-        """Return the first probe without a good answer, with what is wrong, or None."""
-        for dummy in range(rounds):
-            for probe in self.params['probes']:
-                wrong = self.probe(probe, self.params['probe_timeout'])
-                if wrong:
-                    return '{0}: {1}'.format(probe, to_native(wrong))
-        return None
+        return _nginx.unanswered(self.params['probes'], self.params['probe_timeout'], rounds, self.probe)
 
     # Refusing
 
     def check(self, family):
         """Refuse an nginx that is not the one that the options tell of, or that cannot be upgraded."""
         master = (family.older or family.current).process
-        sbin_path, conf_path = self.params['sbin_path'], self.params['conf_path']
+        sbin_path = self.params['sbin_path']
         line = _nginx.command(self.watch.proc, master.pid)
         called = line.partition(' ')[0]
         if os.path.realpath(os.path.join(_nginx.directory(self.watch.proc, master.pid), called)) != os.path.realpath(sbin_path):
             raise NginxError("process {0} was started as '{1}' and would start that again, not {2}; restart nginx instead".format(
                 master.pid, called, sbin_path))
-        given = _nginx.options(line).get('c', conf_path)
-        if conf_path and given.startswith('/') and os.path.realpath(given) != os.path.realpath(conf_path):
-            raise NginxError('process {0} reads {1}, not {2}; correct conf_path or pid_path, or restart nginx'.format(
-                master.pid, given, conf_path))
+        _nginx.check_configuration(self.watch.proc, master, self.params['conf_path'])
         with open(sbin_path, 'rb') as handle:
             if handle.read(2) == b'#!':
                 raise NginxError('{0} is a script, and nobody knows what it would run; put the binary of nginx there'.format(sbin_path))
@@ -404,13 +389,7 @@ class Upgrade(object):
             self.result['steps'].append({'step': name, 'seconds': round(self.watch.clock() - start, 3)})
 
     def signal(self, one, number):
-        """Send a signal to a process, if it still is the same."""
-        if same(one, _nginx.process(self.watch.proc, one.pid)):
-            try:
-                self.kill(one.pid, number)
-            except OSError as error:
-                if error.errno != errno.ESRCH:
-                    raise NginxError('cannot send signal {0} to process {1} ({2}); run this as root'.format(number, one.pid, error))
+        _nginx.send(self.watch.proc, one, number, self.kill)
 
     def start(self, family):
         """Have the running master start the new one, and return the family with it."""
@@ -606,28 +585,6 @@ class Upgrade(object):
         return self.result
 
 
-@contextlib.contextmanager
-def lock(directory):
-    """Be the only run on this host that upgrades the nginx with its pid file there."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (IOError, OSError) as error:
-            raise NginxError('another run upgrades nginx at this moment ({0} is locked: {1}); wait for it'.format(directory, error))
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def check_options(params):
-    for name in ('timeout', 'probe_timeout', 'drain_timeout'):
-        if not 0 <= params[name] < float('inf'):
-            raise NginxError('{0} is {1}; give it as seconds, 0 or more'.format(name, params[name]))
-    for probe in params['probes']:
-        _nginx.parse_probe(probe)
-
-
 def main():
     module = AnsibleModule(
         argument_spec=dict(
@@ -647,11 +604,11 @@ def main():
         module.fail_json(msg="there is no systemctl on this host to ask about {0}; set unit to ''".format(module.params['unit']))
     upgrade = Upgrade(module.params, _nginx.Watch(module.params['pid_path']), systemctl)
     try:
-        check_options(module.params)
+        _nginx.check_options(module.params)
         if module.check_mode:
             upgrade.bring_into_force(True)
         else:
-            with lock(os.path.dirname(module.params['pid_path'])):
+            with _nginx.lock(os.path.dirname(module.params['pid_path'])):
                 upgrade.bring_into_force(False)
         result = upgrade.outcome(module.check_mode)
     except (NginxError, EnvironmentError) as error:

@@ -8,10 +8,12 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
 import struct
+import tempfile
 import threading
 
 import pytest
@@ -109,6 +111,49 @@ def test_sockets(proc):
     assert _nginx.sockets(str(proc.proc), 999) == set()
 
 
+@pytest.mark.parametrize('place, state, expected', [
+    ('sigsuspend', 'S', True),
+    ('sigsuspend.isra.0', 'S', True),
+    ('sys_rt_sigsuspend', 'S', True),
+    ('hrtimer_nanosleep', 'S', False),
+    ('0', 'R', False),
+    ('0', 'D', False),
+    ('0', 'S', None),
+    ('18446744071579755024', 'S', None),
+    ('', 'S', None),
+])
+def test_rests(proc, place, state, expected):
+    proc.process(100, 1, MASTER, state=state)
+    proc.proc.join('100', 'wchan').write(place)
+    assert _nginx.rests(str(proc.proc), 100) is expected
+
+
+def test_signals(proc):
+    sent = []
+    one = _nginx.process(str(proc.proc), 100)
+
+    def kill(*arguments):
+        sent.append(arguments)
+
+    _nginx.send(str(proc.proc), one, 1, kill)
+    _nginx.send(str(proc.proc), one._replace(start=one.start - 1), 1, kill)  # its number was given to another one
+    assert sent == [(100, 1)]
+
+
+def test_signals_that_are_refused(proc):
+    one = _nginx.process(str(proc.proc), 100)
+
+    def kill(error):
+        def refuse(*dummy):
+            raise OSError(error, os.strerror(error))
+        return refuse
+
+    _nginx.send(str(proc.proc), one, 1, kill(errno.ESRCH))
+    with pytest.raises(_nginx.NginxError) as caught:
+        _nginx.send(str(proc.proc), one, 1, kill(errno.EPERM))
+    assert 'cannot send signal 1 to process 100' in str(caught.value)
+
+
 def test_title_and_options(proc):
     line = _nginx.command(str(proc.proc), 100)
     assert line == SBIN + ' -c /usr/local/nginx/nginx.conf'
@@ -175,6 +220,109 @@ def test_version(tmpdir, said, expected):
     tmpdir.join('nginx').chmod(0o755)
     assert _nginx.version(str(tmpdir.join('nginx'))) == expected
     assert _nginx.version(str(tmpdir.join('away'))) is None
+
+
+# --- where it listens ---
+
+@pytest.mark.parametrize('text, expected, told', [
+    ('*:80', ('tcp', '0.0.0.0', 80), None),
+    ('0.0.0.0:80', ('tcp', '0.0.0.0', 80), '*:80'),
+    ('192.0.2.1:8081', ('tcp', '192.0.2.1', 8081), None),
+    ('[::]:80', ('tcp6', '::', 80), None),
+    ('[2001:DB8:0::1]:80', ('tcp6', '2001:db8::1', 80), '[2001:db8::1]:80'),
+    ('*:53/udp', ('udp', '0.0.0.0', 53), None),
+    ('[::1]:53/udp', ('udp6', '::1', 53), None),
+    ('unix:/run/a b', ('unix', '/run/a b', None), None),
+])
+def test_parse_listen(text, expected, told):
+    assert _nginx.parse_listen(text) == expected
+    assert _nginx.listen_text(_nginx.parse_listen(text)) == (told or text)
+
+
+@pytest.mark.parametrize('text', [
+    '', '80', '192.0.2.1', 'localhost:80', '*:0', '*:65536', '192.0.2.256:80', '[:::]:80', '::1:80', 'unix:run', '*:80/tcp',
+])
+def test_listen_that_makes_no_sense(text):
+    with pytest.raises(_nginx.NginxError) as caught:
+        _nginx.parse_listen(text)
+    assert str(caught.value).startswith("nothing can listen on '%s'; give ADDRESS:PORT" % text)
+
+
+@contextlib.contextmanager
+def bound(family, kind, address):
+    one = socket.socket(family, kind)
+    try:
+        one.bind(address)
+        if kind == socket.SOCK_STREAM:
+            one.listen(1)
+        yield 'socket:[%d]' % os.fstat(one.fileno()).st_ino, one.getsockname()
+    finally:
+        one.close()
+
+
+@pytest.mark.parametrize('family, kind, address, expected', [
+    (socket.AF_INET, socket.SOCK_STREAM, ('127.0.0.1', 0), '127.0.0.1:{0}'),
+    (socket.AF_INET, socket.SOCK_STREAM, ('', 0), '*:{0}'),
+    (socket.AF_INET6, socket.SOCK_STREAM, ('::1', 0), '[::1]:{0}'),
+    (socket.AF_INET6, socket.SOCK_STREAM, ('::', 0), '[::]:{0}'),
+    (socket.AF_INET, socket.SOCK_DGRAM, ('127.0.0.1', 0), '127.0.0.1:{0}/udp'),
+    (socket.AF_INET6, socket.SOCK_DGRAM, ('::1', 0), '[::1]:{0}/udp'),
+])
+def test_listening(family, kind, address, expected):
+    try:
+        with bound(family, kind, address) as (name, given):
+            assert _nginx.listen_text(_nginx.listening('/proc', os.getpid())[name]) == expected.format(given[1])
+    except socket.error as error:
+        if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise
+        pytest.skip('no IPv6 here')
+    assert name not in _nginx.listening('/proc', os.getpid())
+
+
+def test_listening_on_a_path():
+    path = os.path.join(tempfile.mkdtemp(), 'a b')  # pytest's own may be too long for it
+    try:
+        with bound(socket.AF_UNIX, socket.SOCK_STREAM, path) as (name, dummy):
+            assert _nginx.listening('/proc', os.getpid())[name] == ('unix', path, None)
+    finally:
+        shutil.rmtree(os.path.dirname(path))
+
+
+def test_sockets_that_do_not_listen(tmpdir):
+    tmpdir.ensure('1', 'net', 'tcp').write(TABLE.format('0100007F'))
+    assert sorted(_nginx.listening(str(tmpdir), 1)) == ['socket:[638]', 'socket:[639]', 'socket:[640]']
+    assert _nginx.listening(str(tmpdir), 2) == {}
+
+
+@pytest.mark.parametrize('wanted, held, expected', [
+    ('192.0.2.1:80', ['192.0.2.1:80'], True),
+    ('192.0.2.1:80', ['*:443', '*:80'], True),
+    ('*:80', ['192.0.2.1:80'], False),
+    ('192.0.2.1:80', ['[::]:80'], False),
+    ('192.0.2.1:80', ['*:80/udp'], False),
+    ('192.0.2.1:80', ['*:81'], False),
+    ('[2001:db8::1]:80', ['[::]:80'], True),
+    ('unix:/a', ['unix:/a'], True),
+    ('unix:/a', ['unix:/b'], False),
+    ('*:80', [], False),
+])
+def test_listens(wanted, held, expected):
+    assert _nginx.listens([_nginx.parse_listen(one) for one in held], _nginx.parse_listen(wanted)) is expected
+
+
+@pytest.mark.parametrize('one, other, expected', [
+    ('192.0.2.1:80', '*:80', True),
+    ('192.0.2.1:80', '192.0.2.1:80', True),
+    ('192.0.2.1:80', '192.0.2.2:80', False),
+    ('192.0.2.1:80', '*:81', False),
+    ('192.0.2.1:80', '[::]:80', True),  # without ipv6only it would be so
+    ('192.0.2.1:80', '*:80/udp', False),
+    ('unix:/a', 'unix:/a', True),
+    ('unix:/a', 'unix:/b', False),
+])
+def test_collides(one, other, expected):
+    one, other = _nginx.parse_listen(one), _nginx.parse_listen(other)
+    assert _nginx.collides(one, other) is _nginx.collides(other, one) is expected
 
 
 # --- the family ---
@@ -298,6 +446,31 @@ def test_no_log(proc):
     proc.descriptor(100, 2, '/dev/null')
     assert _nginx.open_log(str(proc.proc), 100) is None
     assert _nginx.complaints(None) == []
+
+
+def test_logs(proc, tmpdir):
+    old, new = tmpdir.join('old.log'), tmpdir.join('new.log')
+    old.write('[emerg] 100#0: long ago\n')
+    new.write('[emerg] 100#0: long ago, too\n')
+    proc.descriptor(100, 2, str(old))
+    proc.descriptor(100, 3, '/dev/null')
+    with contextlib.closing(_nginx.Logs(str(proc.proc), 100)) as logs:
+        assert (logs.readable, logs.read()) == (True, [])
+        old.write('[notice] 100#0: reconfiguring\n[emerg] 100#0: a\n', 'a')
+        proc.descriptor(100, 4, str(new))  # the configuration names another one now
+        assert logs.read() == ['[emerg] 100#0: a']
+        proc.proc.join('100', 'fd', '4').remove()
+        new.write('[alert] 100#0: b\n', 'a')
+        old.write('[crit] 100#0: c\n', 'a')
+        assert logs.read() == ['[crit] 100#0: c', '[alert] 100#0: b']
+        assert logs.read() == []
+
+
+def test_logs_that_are_none(proc):
+    proc.descriptor(100, 2, 'socket:[1]')
+    for pid in (100, 999):
+        with contextlib.closing(_nginx.Logs(str(proc.proc), pid)) as logs:
+            assert (logs.readable, logs.read()) == (False, [])
 
 
 # --- probes ---

@@ -122,7 +122,7 @@ def test_file_that_was_moved_away_and_back(tmpdir):
 ])
 def test_options_that_make_no_sense(options, words):
     with pytest.raises(NginxError) as caught:
-        nginx_upgrade.check_options(dict({'timeout': 1, 'probe_timeout': 0, 'drain_timeout': 0, 'probes': []}, **options))
+        _nginx.check_options(dict({'timeout': 1, 'probe_timeout': 0, 'drain_timeout': 0, 'probes': []}, **options))
     assert words in str(caught.value)
 
 
@@ -992,7 +992,7 @@ def test_real_runs_at_the_same_time(nginx):
     fcntl.flock(held, fcntl.LOCK_EX)
     result = nginx.result()
     os.close(held)
-    assert 'another run upgrades nginx at this moment' in result['msg'] and 'master' not in result
+    assert 'another run upgrades or reloads nginx at this moment' in result['msg'] and 'master' not in result
     assert nginx.result()['changed']
 
 
