@@ -9,6 +9,7 @@ import json
 import pytest
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.vipkit.ha.plugins.filter.nginx_certificate_files import nginx_certificate_files
 from ansible_collections.vipkit.ha.plugins.filter.nginx_plan import nginx_plan
 from ansible_collections.vipkit.ha.plugins.filter.nginx_sockets import nginx_sockets
 from ansible_collections.vipkit.ha.plugins.plugin_utils._nginx_plan import for_test as nginx_test_plan
@@ -151,3 +152,8 @@ def test_sockets(listen, sockets):
 def test_a_test_has_logs_of_its_own(log, tested):
     given = {'main': {'error_log': log, 'user': 'a'}, 'servers': [{'location': [{'path': '/', 'access_log': log}]}]}
     assert nginx_test_plan(given) == {'main': {'error_log': tested, 'user': 'a'}, 'servers': [{'location': [{'path': '/', 'access_log': tested}]}]}
+
+
+def test_files_of_certificates():
+    assert nginx_certificate_files([{'name': 'a', 'certificate': 'b', 'key': 'c\n'}]) == [
+        {'path': 'tls/a.crt', 'content': 'b\n'}, {'path': 'tls/a.key', 'content': 'c\n', 'mode': '0600', 'secret': True}]
