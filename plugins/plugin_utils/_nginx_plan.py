@@ -98,7 +98,7 @@ def sent_once(location, number, error_pages):
     own = {
         **location,
         'error_page': error_pages + [f'418 = {name}'],
-        'if': [{'args': UNSAFE, 'return': 418}],
+        'if': [{'condition': UNSAFE, 'return': 418}],
         'proxy_next_upstream': 'error timeout',
     }
     return [own, once]

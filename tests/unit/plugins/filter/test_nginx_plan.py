@@ -10,6 +10,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.vipkit.ha.plugins.filter.nginx_certificate_files import nginx_certificate_files
+from ansible_collections.vipkit.ha.plugins.filter.nginx_findings import nginx_findings
 from ansible_collections.vipkit.ha.plugins.filter.nginx_plan import nginx_plan
 from ansible_collections.vipkit.ha.plugins.filter.nginx_sockets import nginx_sockets
 from ansible_collections.vipkit.ha.plugins.plugin_utils._nginx_plan import for_test as nginx_test_plan
@@ -79,7 +80,7 @@ def test_an_old_version_sends_once_what_must_not_be_sent_twice():
     both = server(OLD, error_page='502 /x', location=[{'path': '/', 'proxy_pass': 'http://a', 'proxy_read_timeout': '9s'}])['location']
     assert both == [
         {'path': '/', 'proxy_pass': 'http://a', 'proxy_read_timeout': '9s', 'proxy_next_upstream': 'error timeout',
-         'error_page': ['502 /x', '418 = @once_1'], 'if': [{'args': '($request_method ~ "^(POST|LOCK|PATCH)$")', 'return': 418}]},
+         'error_page': ['502 /x', '418 = @once_1'], 'if': [{'condition': '($request_method ~ "^(POST|LOCK|PATCH)$")', 'return': 418}]},
         {'path': '@once_1', 'proxy_pass': 'http://a', 'proxy_read_timeout': '9s', 'proxy_next_upstream': 'off'}]
 
 
@@ -157,3 +158,9 @@ def test_a_test_has_logs_of_its_own(log, tested):
 def test_files_of_certificates():
     assert nginx_certificate_files([{'name': 'a', 'certificate': 'b', 'key': 'c\n'}]) == [
         {'path': 'tls/a.crt', 'content': 'b\n'}, {'path': 'tls/a.key', 'content': 'c\n', 'mode': '0600', 'secret': True}]
+
+
+def test_findings():
+    assert nginx_findings({**NOTHING, 'servers': [{'location': [{'path': '/', 'proxy_pass': 'http://a'}]}]}, OLD, []) == []
+    assert 'gzip_on' in nginx_findings({**NOTHING, 'http': {'gzip_on': True}}, OLD, [])[0]
+    assert 'TLS 1.3' in nginx_findings({**NOTHING, 'servers': [{'listen': '443 ssl'}], 'tls_profile': 'modern'}, OLD, [])[0]
