@@ -125,7 +125,7 @@ def test_a_stream_through_a_virtual_ip(cluster):
 
 
 def test_websocket(cluster):
-    assert cluster.client.check_output("python3 -c '%s' %s", WEBSOCKET.replace("'", '"'), VIP) == 'hello'
+    assert cluster.client.check_output('python3 -c %s %s', WEBSOCKET, VIP) == 'hello'
 
 
 @pytest.fixture(name='load')
