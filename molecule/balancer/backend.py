@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """A backend: HTTP on 8080 says who it is and how often it was given a POST, echoes after an upgrade to WebSocket, and TCP on 9000 says who it is."""
 
 import base64

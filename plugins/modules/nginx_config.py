@@ -119,7 +119,8 @@ notes:
   - Each file is written beside its place first. When all of them are there, they take their places one by one, C(nginx.conf) after those
     that it includes. Files that are no longer described are removed after that.
   - An interrupted run leaves no half-written file, but some files may be new and some old. The next run with O(state=present) finishes the
-    work, and one with O(state=restored) takes it back. C(.previous) then still holds what was there before the interrupted run.
+    work, and one with O(state=restored) takes it back. C(.previous) then still holds what was there before the interrupted run, and
+    C(.unfinished) in it tells that there was one. Without it the interrupted run has changed no file yet, or all.
   - If a run is interrupted and the next one no longer describes a file that was not yet written anew, the old one is left with a
     warning, as if it had been changed by hand.
   - A record C(.managed) that cannot be read counts as absent, with a warning. Files of earlier runs then remain.
@@ -151,7 +152,7 @@ author:
 
 EXAMPLES = r"""
 - name: Have nginx test the new configuration on every host
-  vipkit.ha.nginx_config: &configuration
+  vipkit.ha.nginx_config:
     conf_path: /usr/local/nginx/conf/nginx.conf
     state: tested
     content: "{{ nginx_text }}"
@@ -176,8 +177,10 @@ EXAMPLES = r"""
 
 - name: Put it in place
   vipkit.ha.nginx_config:
-    <<: *configuration
+    conf_path: /usr/local/nginx/conf/nginx.conf
     state: present
+    content: "{{ nginx_text }}"
+    sbin_path: /usr/local/nginx/sbin/nginx
   register: written
 
 - name: Take it back

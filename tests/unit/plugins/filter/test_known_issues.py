@@ -203,4 +203,5 @@ def test_each_mitigation_can_be_left_out():
 def test_what_is_applied_ends_what_it_is_for():
     applied = known_mitigations(MITIGATED, '1')
     assert len(known_issues(MITIGATED, '1', [], 'http { }')) == 3
-    assert not known_issues(MITIGATED, '1', applied['configure_flags'], ' '.join(['http {', *(f'{name} {value};' for name, value in applied['directives'].items()), '}']), applied['measures'])
+    conf = ' '.join(['http {', *(f'{name} {value};' for name, value in applied['directives'].items()), '}'])
+    assert not known_issues(MITIGATED, '1', applied['configure_flags'], conf, applied['measures'])

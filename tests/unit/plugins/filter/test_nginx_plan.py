@@ -54,8 +54,8 @@ def test_what_proxies_keeps_connections_and_takes_websockets():
     http = plan(servers=[{'location': [{'path': '/', 'proxy_pass': 'http://a'}]}], http={'map': {'args': '$a $b', 'entries': {'c': 'd'}}})['http']
     assert http['proxy_http_version'] == '1.1'
     assert {'Upgrade $http_upgrade', 'Connection $connection_upgrade', 'Host $host'} <= set(http['proxy_set_header'])
-    assert http['map'] == [{'args': '$a $b', 'entries': {'c': 'd'}}, {'args': '$http_upgrade $connection_upgrade',
-                                                                   'entries': {'default': 'upgrade', "''": "''"}}]
+    assert http['map'] == [{'args': '$a $b', 'entries': {'c': 'd'}},
+                           {'args': '$http_upgrade $connection_upgrade', 'entries': {'default': 'upgrade', "''": "''"}}]
 
 
 def test_headers_of_a_location_come_to_those_that_it_would_inherit():
@@ -102,7 +102,8 @@ def test_what_cannot_be_split_is_sent_once(location):
 
 def test_nothing_is_split_where_somebody_has_decided():
     location = {'path': '/', 'proxy_pass': 'http://a'}
-    for given in ({'servers': [{'proxy_next_upstream': 'off', 'location': [location]}]}, {'http': {'proxy_next_upstream': 'off'}, 'servers': [{'location': [location]}]},
+    for given in ({'servers': [{'proxy_next_upstream': 'off', 'location': [location]}]},
+                  {'http': {'proxy_next_upstream': 'off'}, 'servers': [{'location': [location]}]},
                   {'send_once': False, 'servers': [{'location': [location]}]}):
         assert plan(OLD, **given)['servers'][0]['location'] == [location]
 

@@ -321,8 +321,8 @@ def test_listens(wanted, held, expected):
     ('unix:/a', 'unix:/b', False),
 ])
 def test_collides(one, other, expected):
-    one, other = _nginx.parse_listen(one), _nginx.parse_listen(other)
-    assert _nginx.collides(one, other) is _nginx.collides(other, one) is expected
+    first, second = _nginx.parse_listen(one), _nginx.parse_listen(other)
+    assert [_nginx.collides(*pair) for pair in ((first, second), (second, first))] == [expected] * 2
 
 
 # --- the family ---

@@ -853,7 +853,8 @@ runpy.run_module('ansible_collections.vipkit.ha.plugins.modules.nginx_config', r
 
 
 def run_module(**arguments):
-    process = subprocess.Popen([sys.executable, '-c', RUN, UNIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, '-c', RUN, UNIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               close_fds=True)  # a lock of this test is not for the child
     output, errors = process.communicate(json.dumps({'ANSIBLE_MODULE_ARGS': arguments}).encode())
     assert not errors.strip(), errors.decode()
     return process.returncode, output.decode(), json.loads(output.decode())
@@ -864,8 +865,9 @@ def test_module_from_the_test_to_taking_back(host):
     wanted = {'content': NEW, 'sbin_path': str(host.binary), 'files': [one('a'), one('tls/key', u'geheim12\n', '0600', True)]}
     run_module(state='present', **dict(common, **dict(wanted, content=OLD, files=[one('tls/key', u'geheim11\n', '0600', True)])))
     answers = []
-    for state, check_mode, changed in (('tested', True, False), ('present', True, True), ('present', False, True), ('present', False, False),
-                                       ('restored', True, True), ('restored', False, True), ('restored', False, False)):
+    for state, check_mode, changed in (
+            ('tested', True, False), ('present', True, True), ('present', False, True), ('present', False, False),
+            ('restored', True, True), ('restored', False, True), ('restored', False, False)):
         options = dict(common, **({} if state == 'restored' else wanted))
         status, text, result = run_module(state=state, _ansible_check_mode=check_mode, **options)
         assert (state, check_mode, status, result['changed']) == (state, check_mode, 0, changed)
