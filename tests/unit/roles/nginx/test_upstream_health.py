@@ -155,26 +155,24 @@ def test_http_sends_what_a_server_needs():
     assert request.endswith('\r\nConnection: close\r\n\r\n')
 
 
+def drip(connection):
+    """Send something now and then for two seconds."""
+    for dummy in range(20):
+        time.sleep(0.1)
+        connection.sendall(b'x')
+    connection.close()
+
+
 def test_an_answer_in_drops_does_not_stretch_the_time():
     one, other = socket.socketpair()
-    stop = threading.Event()
-
-    def drip():
-        while not stop.wait(0.05):
-            other.sendall(b'x')
-    thread = threading.Thread(target=drip)
-    thread.daemon = True
+    thread = threading.Thread(target=drip, args=(other,))
     thread.start()
     began = time.time()
-    try:
-        with pytest.raises(socket.timeout):
-            own.status_line(one, own.clock() + 0.3)
-    finally:
-        stop.set()
-        thread.join()
-        one.close()
-        other.close()
+    with pytest.raises(socket.timeout):
+        own.status_line(one, own.clock() + 0.3)
     assert time.time() - began < 1
+    thread.join()
+    one.close()
 
 
 def test_tcp_takes_an_accepted_connection():
@@ -223,6 +221,16 @@ def test_a_file_is_another_one_when_its_text_changes(tmp_path):
 
 # --- the process ---
 
+def within(condition, seconds):
+    """Whether this comes true in time."""
+    end = time.time() + seconds
+    while not condition():
+        if time.time() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 class Process(object):
     """The program as systemd runs it."""
 
@@ -244,12 +252,13 @@ class Process(object):
         return sorted(name for name in os.listdir(str(self.directory)) if name.endswith('.failed'))
 
     def wait(self, condition, seconds=10):
-        end = time.time() + seconds
-        while time.time() < end:
-            if (self.directory / 'status.json').exists() and condition():
-                return
-            time.sleep(0.02)
-        raise AssertionError('{0} {1}'.format(os.listdir(str(self.directory)), self.log.read_text()))
+        """Wait for what a running program brings about."""
+        assert within(lambda: (self.directory / 'status.json').exists() and condition(), seconds), self.log.read_text()
+
+    def end(self, seconds):
+        """Return the exit code."""
+        assert within(lambda: self.process.poll() is not None, seconds), self.log.read_text()
+        return self.process.poll()
 
 
 @pytest.fixture(name='run')
@@ -315,10 +324,8 @@ def test_sigterm_ends_it_at_once(run):
     with listening() as silent:
         process = run({'name': 'web', 'kind': 'http', 'path': '/', 'servers': [silent], 'timeout': 30})
         process.wait(lambda: True)
-        began = time.time()
         process.process.terminate()
-        assert process.process.wait() == -signal.SIGTERM
-        assert time.time() - began < 1
+        assert process.end(1) == -signal.SIGTERM
 
 
 def test_it_does_not_go_on_without_a_place_to_tell(run):
@@ -326,5 +333,5 @@ def test_it_does_not_go_on_without_a_place_to_tell(run):
         process = run({'name': 'shop', 'servers': [dead], 'fall': 20})
         process.wait(lambda: True)
         os.rename(str(process.directory), str(process.directory) + '.gone')
-        assert process.process.wait() == 1
+        assert process.end(5) == 1
         assert u'Traceback' in process.log.read_text()
