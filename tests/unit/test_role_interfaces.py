@@ -287,6 +287,14 @@ def test_scripts_are_what_the_module_takes():
         {name: (option['type'], option.get('required'), option.get('default')) for name, option in taken.items()}
 
 
+def test_checks_of_upstreams_are_what_the_readme_shows():
+    given = options('nginx')['nginx_upstream_health']['options']
+    shown = {key: default for keys, default, dummy in readme_rows('nginx', '| key | default | meaning |') for key in re.findall(r'`(\w+)`', keys)}
+    assert [*shown] == [*given]
+    assert {key: default.strip('`') for key, default in shown.items() if 'default' in given[key]} == \
+        {key: str(option['default']) for key, option in given.items() if 'default' in option}
+
+
 # --- keys that no list of options has, since they are keepalived's keywords and every version has others ---
 
 OWN_OF = {'keepalived_vrrp_instances': OWN_KEYS, 'keepalived_vrrp_scripts': ('name', 'check'), 'keepalived_vrrp_sync_groups': ('name',),
@@ -334,7 +342,7 @@ def role_variables(data):
 
 
 def examples():
-    for page in (ROOT / 'README.md', ROOT / 'roles/keepalived/README.md'):
+    for page in (ROOT / 'README.md', ROOT / 'roles/keepalived/README.md', ROOT / 'roles/nginx/README.md'):
         for number, source in enumerate(FENCE.findall(page.read_text(encoding='utf-8')), 1):
             given = role_variables(yaml.safe_load(source))
             if given:
