@@ -182,6 +182,14 @@ def show(checks, files):
     files.have(STATUS, u'{0}\n'.format(status))
 
 
+def tell_systemd(state, address):
+    """Tell systemd, which waits for it and has the words of a start that fails."""
+    if address:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        connection.sendto(state, re.sub('^@', '\0', address))
+        connection.close()
+
+
 def start(target, *arguments):
     """Start a thread without which the program does not go on: systemd starts it anew."""
     def guarded():
@@ -203,6 +211,7 @@ def main(path, directory):
     for check in checks:
         for server in check.servers:
             start(keep_asking, check, server, answers)
+    tell_systemd(b'READY=1', os.environ.get('NOTIFY_SOCKET'))
     while True:
         check, server, error = answers.get()
         if server.take(error, int(time.time())):

@@ -328,6 +328,28 @@ def test_sigterm_ends_it_at_once(run):
         assert process.end(1) == -signal.SIGTERM
 
 
+@pytest.mark.parametrize('abstract', [False, True])
+def test_systemd_is_told_when_it_has_begun(run, tmp_path, monkeypatch, abstract):
+    address = '{0}vipkit-test-{1}'.format('@' if abstract else str(tmp_path) + '/', os.getpid())
+    monkeypatch.setenv('NOTIFY_SOCKET', address)
+    notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notified.settimeout(10)
+    notified.bind(address.replace('@', '\0'))
+    try:
+        with refusing() as dead:
+            process = run({'name': 'shop', 'servers': [dead]})
+            assert notified.recv(100) == b'READY=1'
+            assert len(process.status()) == 1
+    finally:
+        notified.close()
+
+
+def test_checks_that_cannot_be_read_end_it_with_a_reason(run):
+    process = run({'name': 'shop'})
+    assert process.end(10) == 1
+    assert u"KeyError: 'servers'" in process.log.read_text() or u"KeyError: u'servers'" in process.log.read_text()
+
+
 def test_it_does_not_go_on_without_a_place_to_tell(run):
     with refusing() as dead:
         process = run({'name': 'shop', 'servers': [dead], 'fall': 20})
