@@ -214,9 +214,11 @@ def main(path, directory):
     tell_systemd(b'READY=1', os.environ.get('NOTIFY_SOCKET'))
     while True:
         check, server, error = answers.get()
+        before = server.status()
         if server.take(error, int(time.time())):
             say('{0}: {1} is {2}'.format(check.name, server.address, 'up' if server.up else 'down ({0})'.format(error)))
-        show(checks, files)
+        if server.status() != before:
+            show(checks, files)
 
 
 if __name__ == '__main__':
