@@ -19,7 +19,8 @@ positional: _input, upstreams
 options:
   _input:
     description:
-      - The checks, each with a C(name), and with C(servers), C(kind), C(path), C(min_servers), C(interval), C(timeout), C(rise) and C(fall).
+      - The checks, each with a C(name), and if need be with C(servers), C(kind), C(path), C(min_servers), C(interval), C(timeout), C(rise)
+        and C(fall).
     type: list
     elements: dict
     required: true
@@ -59,7 +60,7 @@ NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.-]*')
 ADDRESS = re.compile(r'(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]$]+)(?::(\d{1,5}))?')
 PATH = re.compile(r'/[!-~]*')
 KINDS = ('tcp', 'http')
-# of a number how it is read, and its least value
+# of a number how it is read, its least value, and what it is by default
 NUMBERS = {'min_servers': (int, 1, 1), 'interval': (float, 0.1, 1), 'timeout': (float, 0.1, 1), 'rise': (int, 1, 2), 'fall': (int, 1, 2)}
 
 
@@ -81,8 +82,8 @@ def address(text):
     """An address with its port."""
     found = ADDRESS.fullmatch(str(text))
     if not found or not 0 < int(found.group(2) or 80) < 65536:
-        raise ValueError(f'{text} is no HOST:PORT that can be asked' + (
-            ', since only TCP can: give servers without it' if str(text).startswith('unix:') else '; an address of IPv6 stands in brackets'))
+        why = ', since only TCP can: give servers without it' if str(text).startswith('unix:') else '; an address of IPv6 stands in brackets'
+        raise ValueError(f'{text} is no HOST:PORT that can be asked{why}')
     return f'{found.group(1)}:{found.group(2) or 80}'
 
 

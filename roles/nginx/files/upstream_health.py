@@ -173,13 +173,13 @@ def say(text):
 
 
 def show(checks, files):
-    """Bring the files up to what is known."""
+    """Bring the files up to what is known; status.json first, so that it has the reason of whatever fails."""
+    status = json.dumps({'checks': [check.status() for check in checks]}, indent=1, sort_keys=True)
+    files.have(STATUS, u'{0}\n'.format(status))
     for check in checks:
         failure = check.failure()
         if files.have(check.name + FAILED, failure and u'{0}\n'.format(failure)):
             say('{0}: {1}'.format(check.name, 'FAILED, {0}'.format(failure) if failure else 'good again'))
-    status = json.dumps({'checks': [check.status() for check in checks]}, indent=1, sort_keys=True)
-    files.have(STATUS, u'{0}\n'.format(status))
 
 
 def tell_systemd(state, address):
