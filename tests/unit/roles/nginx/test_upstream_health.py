@@ -284,8 +284,8 @@ def test_a_check_fails_and_is_good_again_with_its_servers(run):
         assert (process.directory / 'both.failed').read_text() == u'1 of 2 servers up, at least 2 needed\n'
     process.wait(lambda: process.failed() == ['both.failed', 'shop.failed'])
     with listening(port=int(one.rpartition(':')[2])):
+        process.wait(lambda: [check['failed'] for check in process.status()] == [None, u'1 of 2 servers up, at least 2 needed'])
         process.wait(lambda: process.failed() == ['both.failed'])
-        assert [check['failed'] for check in process.status()] == [None, u'1 of 2 servers up, at least 2 needed']
     log = process.log.read_text()
     assert u'shop: {0} is down (Connection refused)'.format(one) in log
     assert u'shop: FAILED, 0 of 2 servers up, at least 1 needed' in log and u'shop: good again' in log
