@@ -47,7 +47,7 @@ def refusal(path, text):
     """The answer while a file is there."""
     if not PATH.fullmatch(path):
         raise AnsibleFilterError(f'nginx cannot look for the file {path}: give an absolute path of letters, digits and . _ - + @ %')
-    return {'args': f'(-f {path})', 'return': f'503 "{text}\\n"'}
+    return {'condition': f'(-f {path})', 'return': f'503 "{text}\\n"'}
 
 
 def nginx_health_refusals(texts):

@@ -11,6 +11,7 @@ import pytest
 from test_platforms import fill_in, variables_of
 
 SHOP = [{'name': 'shop', 'server': ['192.0.2.1:8080 max_fails=1', '192.0.2.2:8080']}]
+NOTHING = {'configure_flags': [], 'directives': {}, 'measures': []}
 FILES = {'= /healthz': ['/usr/local/nginx/maintenance', '/run/nginx-upstream-health/shop.failed'],
          '= /healthz/live': ['/usr/local/nginx/maintenance'], '= /healthz/nginx': [], '/': []}
 
@@ -22,7 +23,7 @@ def made(name, **given):
 
 def looked_for(server):
     """The files that make each location refuse."""
-    return {location['path']: [one['args'][4:-1] for one in location.get('if', [])] for location in server['location']}
+    return {location['path']: [one['condition'][4:-1] for one in location.get('if', [])] for location in server['location']}
 
 
 def test_each_location_looks_for_its_files():
@@ -53,3 +54,12 @@ def test_everything_that_is_written_goes_again():
     variables = variables_of('nginx')
     written = {fill_in(one['path'], variables) for one in variables['__nginx_health_files']}
     assert written < {*made('__nginx_health_absent')}
+
+
+@pytest.mark.parametrize('version', ['1.9.9', '1.26.3'])
+def test_nginx_conf_refuses_before_it_answers(version):
+    text = made('__nginx_conf', nginx_version=version, nginx_upstream_health=[{'name': 'shop'}], __nginx_mitigations=NOTHING)
+    health = text[text.index('location = /healthz {'):text.index('location = /healthz/live')]
+    assert [line.strip() for line in health.splitlines() if '-f' in line or 'return' in line] == [
+        'if (-f /usr/local/nginx/maintenance) {', 'return 503 "maintenance\\n";',
+        'if (-f /run/nginx-upstream-health/shop.failed) {', 'return 503 "shop: too few servers are up\\n";', 'return 200 "ok\\n";']

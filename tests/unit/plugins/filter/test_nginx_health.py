@@ -86,8 +86,8 @@ def test_a_name_that_is_there_twice_is_refused():
 
 def test_each_file_is_a_refusal_in_order():
     assert nginx_health_refusals({'/run/b': 'maintenance', '/run/a.failed': 'a: too few servers are up'}) == [
-        {'args': '(-f /run/b)', 'return': '503 "maintenance\\n"'},
-        {'args': '(-f /run/a.failed)', 'return': '503 "a: too few servers are up\\n"'}]
+        {'condition': '(-f /run/b)', 'return': '503 "maintenance\\n"'},
+        {'condition': '(-f /run/a.failed)', 'return': '503 "a: too few servers are up\\n"'}]
 
 
 @pytest.mark.parametrize('path', ['maintenance', '/run/a b', '/run/$x', '/run/a;b', '/run/a)'])
