@@ -82,8 +82,8 @@ def address(text):
     """An address with its port."""
     found = ADDRESS.fullmatch(str(text))
     if not found or not 0 < int(found.group(2) or 80) < 65536:
-        why = ', since only TCP can: give servers without it' if str(text).startswith('unix:') else '; an address of IPv6 stands in brackets'
-        raise ValueError(f'{text} is no HOST:PORT that can be asked{why}')
+        only_tcp, brackets = ', since only TCP can: give servers without it', '; an address of IPv6 stands in brackets'
+        raise ValueError(f"{text} is no HOST:PORT that can be asked{only_tcp if str(text).startswith('unix:') else brackets}")
     return f'{found.group(1)}:{found.group(2) or 80}'
 
 
