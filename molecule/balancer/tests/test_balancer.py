@@ -128,6 +128,56 @@ def test_websocket(cluster):
     assert cluster.client.check_output('python3 -c %s %s', WEBSOCKET, VIP) == 'hello'
 
 
+@contextlib.contextmanager
+def cut_off(node, backends):
+    """A balancer that reaches no backend for a while."""
+    addresses = [backend.check_output('hostname -I').split()[0] for backend in backends.values()]
+    for address in addresses:
+        node.check_output(f'ip route add blackhole {address}')
+    try:
+        yield
+    finally:
+        for address in addresses:
+            node.check_output(f'ip route del blackhole {address}')
+
+
+def transitions(node):
+    """How often keepalived has changed its state there."""
+    return node.run('grep -c "Entering" /apps/keepalived/keepalived-*/logs/keepalived.log').stdout.strip()
+
+
+def test_a_balancer_without_backends_hands_over_what_it_holds(cluster, backends):
+    with cut_off(cluster.nodes['node128'], backends):
+        assert cluster.becomes({vip: ['node129'] for vip in cluster.vips}) == {vip: ['node129'] for vip in cluster.vips}
+        answers = ask(cluster, count=6)
+        assert len(answers) == 6 and set(answers) <= set(BACKENDS), answers
+    assert cluster.becomes(cluster.planned()) == cluster.planned()
+
+
+def test_nothing_moves_when_no_balancer_has_backends(cluster, backends):
+    with contextlib.ExitStack() as stack:
+        for host in backends.values():
+            stack.enter_context(stopped(host))
+        for node in cluster.nodes.values():
+            assert wait_until(lambda host=node: host.run('curl --silent http://127.0.0.1:8081/healthz').stdout.startswith('shop'))
+            assert node.run('curl --silent --fail http://127.0.0.1:8081/healthz/live').rc == 0
+        # one may have been lowered a second before the other; from then on both are alike
+        assert cluster.becomes(cluster.planned()) == cluster.planned()
+        before = {name: transitions(node) for name, node in cluster.nodes.items()}
+        cluster.client.run('sleep 8')  # two times what a peer would need to take over
+        assert {name: transitions(node) for name, node in cluster.nodes.items()} == before
+        assert cluster.ownership() == cluster.planned()
+    assert wait_until(lambda: all(node.run('curl --silent --fail http://127.0.0.1:8081/healthz').rc == 0 for node in cluster.nodes.values()))
+
+
+def test_a_balancer_in_maintenance_hands_over_what_it_holds(cluster):
+    node = cluster.nodes['node129']
+    with flag(node, '/usr/local/nginx/maintenance'):
+        assert cluster.becomes({vip: ['node128'] for vip in cluster.vips}) == {vip: ['node128'] for vip in cluster.vips}
+        assert len(ask(cluster, count=4)) == 4
+    assert cluster.becomes(cluster.planned()) == cluster.planned()
+
+
 @pytest.fixture(name='load')
 def steady_load(cluster):
     """Requests through the virtual IP without a pause; gives what failed of them so far."""
