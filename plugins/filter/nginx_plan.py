@@ -15,7 +15,8 @@ description:
     C(X-Forwarded-Proto), and WebSocket. A server or location that sets headers of its own keeps the others.
   - Before nginx 1.9.13 a POST whose backend fails went to the next backend, too. A location that proxies is then written as two. What may be
     sent twice is, and the rest is not. Where it cannot be, as with a path in C(proxy_pass) or with C(rewrite), nothing is sent twice. Where
-    C(proxy_next_upstream) is given, that holds.
+    C(proxy_next_upstream) is given, that holds. An upstream with C(keepalive) gets a copy without it for this, named C(NAME_once), because
+    such a version sends again what fails on a kept connection.
   - It does not know which directives there are.
 positional: _input, version
 options:

@@ -91,17 +91,30 @@ def listens_with(server, parameter):
 
 # Locations
 
-def sent_once(location, number, error_pages):
-    """A location that sends what is not idempotent to one backend only, and the one that it leaves that to."""
+def once_upstreams(upstreams):
+    """Those that keep connections, without that: such a version sends again what fails on a kept one, whatever proxy_next_upstream says."""
+    return [{**{key: value for key, value in one.items() if not key.startswith('keepalive') and key != 'zone'}, 'name': f"{one['name']}_once"}
+            for one in upstreams if one.get('keepalive')]
+
+
+def once(location, keeping):
+    """A location that sends to one backend only, over a connection of its own."""
+    scheme, dummy, rest = str(location['proxy_pass']).partition('://')
+    name, slash, path = rest.partition('/')
+    target = f'{scheme}://{name}_once{slash}{path}' if name in keeping else location['proxy_pass']
+    return {**location, 'proxy_pass': target, 'proxy_next_upstream': 'off'}
+
+
+def sent_once(location, number, error_pages, keeping):
+    """A location that leaves what is not idempotent to another one, and that one."""
     name = f'@once_{number}'
-    once = {**{key: value for key, value in location.items() if key != 'path'}, 'path': name, 'proxy_next_upstream': 'off'}
     own = {
         **location,
         'error_page': error_pages + [f'418 = {name}'],
         'if': [{'condition': UNSAFE, 'return': 418}],
         'proxy_next_upstream': 'error timeout',
     }
-    return [own, once]
+    return [own, {**once(location, keeping), 'path': name}]
 
 
 def splits(location):
@@ -112,8 +125,9 @@ def splits(location):
 class Locations:
     """The locations of one server."""
 
-    def __init__(self, server, inherited, once):
-        self.error_pages, self.inherited, self.once = entries(server.get('error_page')), inherited, once and 'proxy_next_upstream' not in server
+    def __init__(self, server, inherited, splitting, keeping):
+        self.error_pages, self.inherited, self.keeping = entries(server.get('error_page')), inherited, keeping
+        self.splitting = splitting and 'proxy_next_upstream' not in server
         self.count = 0
 
     def planned(self, location, inherited=None):
@@ -121,24 +135,24 @@ class Locations:
         block, lists = inheriting(location, inherited or self.inherited)
         if block.get('location') is not None:
             block['location'] = [one for inner in entries(block['location']) for one in self.planned(inner, lists)]
-        if not self.once or 'proxy_pass' not in block or 'proxy_next_upstream' in block:
+        if not self.splitting or 'proxy_pass' not in block or 'proxy_next_upstream' in block:
             return [block]
         if not splits(block):
-            return [{**block, 'proxy_next_upstream': 'off'}]
+            return [once(block, self.keeping)]
         self.count += 1
-        return sent_once(block, self.count, entries(block['error_page']) if 'error_page' in block else self.error_pages)
+        return sent_once(block, self.count, entries(block['error_page']) if 'error_page' in block else self.error_pages, self.keeping)
 
 
 # Servers
 
-def planned_server(server, listen, certificates, inherited, once):
+def planned_server(server, given, inherited, splitting):
     """A server with what goes without saying."""
-    block = {'listen': listen, **{key: value for key, value in server.items() if key != 'certificate'}}
+    block = {'listen': given['listen'], **{key: value for key, value in server.items() if key != 'certificate'}}
     if server.get('certificate'):
-        path = f"{certificates}/{server['certificate']}"
+        path = f"{given['certificates']}/{server['certificate']}"
         block = {'ssl_certificate': f'{path}.crt', 'ssl_certificate_key': f'{path}.key', **block}
     block, lists = inheriting(block, inherited)
-    locations = Locations(block, lists, once)
+    locations = Locations(block, lists, splitting, {one['name'] for one in given['upstreams'] if one.get('keepalive')})
     if block.get('location') is not None:
         block['location'] = [one for location in entries(block['location']) for one in locations.planned(location)]
     return block
@@ -185,10 +199,11 @@ def plan(given, version):
     servers = [dict(server) for server in given['servers']]
     http = planned_http(given, version, servers)
     inherited = {'proxy_set_header': entries(http.get('proxy_set_header')), 'add_header': entries(http.get('add_header'))}
-    once = release(version) < IDEMPOTENT and given['send_once'] and 'proxy_next_upstream' not in given['http']
+    splitting = release(version) < IDEMPOTENT and given['send_once'] and 'proxy_next_upstream' not in given['http']
     return {
-        'main': given['main'], 'events': given['events'], 'http': http, 'upstreams': given['upstreams'],
-        'servers': [planned_server(server, given['listen'], given['certificates'], inherited, once) for server in servers] + given['own_servers'],
+        'main': given['main'], 'events': given['events'], 'http': http,
+        'upstreams': given['upstreams'] + (once_upstreams(given['upstreams']) if splitting and servers else []),
+        'servers': [planned_server(server, given, inherited, splitting) for server in servers] + given['own_servers'],
         'streams': given['streams'], 'stream': given['stream'],
     }
 

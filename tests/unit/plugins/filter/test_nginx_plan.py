@@ -100,6 +100,15 @@ def test_what_cannot_be_split_is_sent_once(location):
     assert server(OLD, location=[{'path': '/', **location}])['location'] == [{'path': '/', **location, 'proxy_next_upstream': 'off'}]
 
 
+def test_what_is_sent_once_is_sent_over_a_connection_of_its_own():
+    kept = {'name': 'a', 'server': ['b:1'], 'least_conn': True, 'keepalive': 4, 'keepalive_timeout': 9, 'zone': 'z 1m'}
+    done = plan(OLD, upstreams=[kept, {'name': 'c', 'server': ['d:1']}], servers=[{'location': [
+        {'path': '/', 'proxy_pass': 'http://a'}, {'path': '/x', 'proxy_pass': 'http://a/y'}, {'path': '/c', 'proxy_pass': 'http://c'}]}])
+    assert done['upstreams'][2:] == [{'name': 'a_once', 'server': ['b:1'], 'least_conn': True}]
+    assert [(one['path'], one['proxy_pass']) for one in done['servers'][0]['location']] == [
+        ('/', 'http://a'), ('@once_1', 'http://a_once'), ('/x', 'http://a_once/y'), ('/c', 'http://c'), ('@once_2', 'http://c')]
+
+
 def test_nothing_is_split_where_somebody_has_decided():
     location = {'path': '/', 'proxy_pass': 'http://a'}
     for given in ({'servers': [{'proxy_next_upstream': 'off', 'location': [location]}]},
