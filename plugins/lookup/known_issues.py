@@ -33,6 +33,7 @@ _list:
   elements: dict
 """
 
+import functools
 import pathlib
 
 import yaml
@@ -42,9 +43,15 @@ ROLES = pathlib.Path(__file__).resolve().parents[2] / 'roles'
 LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 
+@functools.lru_cache(maxsize=None)
+def known_issues(program):
+    """The data of one program, read once in a process and those that it forks. Not to be changed."""
+    return yaml.load((ROLES / program / 'files/known_issues.yml').read_bytes(), Loader=LOADER)
+
+
 class LookupModule(LookupBase):
     """Ansible's entry point."""
 
     def run(self, terms, variables=None, **kwargs):
         """The data of each program."""
-        return [yaml.load((ROLES / str(term) / 'files/known_issues.yml').read_bytes(), Loader=LOADER) for term in terms]
+        return [known_issues(str(term)) for term in terms]
