@@ -12,20 +12,20 @@ author: vipkit.ha contributors (@vipkit)
 description:
   - Gives the rows of a report as aligned lines of text, beside who advertises each virtual IP or answers for it
     on the wire, and what a witness got over HTTP from it.
-positional: _input, answers
+positional: _input, probed
 options:
   _input:
     description: The report, from P(vipkit.ha.vip_report#filter).
     type: dict
     required: true
-  answers:
+  probed:
     description:
-      - Results of M(ansible.builtin.uri) in a loop over the virtual IPs with the loop variable C(vip).
-      - A virtual IP without a result is shown as not asked.
-    type: list
-    elements: dict
-    default: []
+      - What M(vipkit.ha.vip_probe) returned, also where the host that was to ask could not be reached or the task was skipped.
+      - A virtual IP without an answer is shown as not asked.
+    type: dict
+    default: {}
 seealso:
+  - module: vipkit.ha.vip_probe
   - plugin: vipkit.ha.vip_report
     plugin_type: filter
 """
@@ -33,7 +33,7 @@ seealso:
 EXAMPLES = r"""
 - name: Show who owns what
   ansible.builtin.debug:
-    msg: "{{ report | vipkit.ha.vip_table(answers.results) }}"
+    msg: "{{ report | vipkit.ha.vip_table(probed) }}"
 """
 
 RETURN = r"""
@@ -46,22 +46,18 @@ _value:
 _HEADING = ('VIP', 'expected owner', 'owner seen', 'on the wire', 'HTTP through the VIP')
 
 
-def _answer(result):
+def _shown(answer):
     """Status and first line of an answer, or why there is none."""
-    if result.get('unreachable'):
-        return 'the witness cannot be reached'
-    status = result.get('status', -1)
-    if status < 100:
-        return result.get('msg', 'no answer').removeprefix('Status code was -1 and not [200]: ')
-    content = str(result.get('content', '')).strip()
-    return f'{status} {content.splitlines()[0][:60]}' if content else str(status)
+    return f"{answer['status']} {answer['line'][:60]}".strip() if answer['status'] else answer['error']
 
 
-def vip_table(report, answers=None):
+def vip_table(report, probed=None):
     """Lines of text with aligned columns."""
-    answered = {result['vip']['address']: _answer(result) for result in answers or []}
+    probed = probed or {}
+    answered = {answer['address']: _shown(answer) for answer in probed.get('answers', [])}
+    otherwise = 'the witness cannot be reached' if probed.get('unreachable') else probed.get('msg', 'not asked') if probed.get('failed') else 'not asked'
     lines = [_HEADING] + [(row['address'], row['expected'], ', '.join(row['seen']) or 'nobody',
-                           ', '.join(sorted({*row['advertised_by'], *row['answered_by']})) or '-', answered.get(row['address'], 'not asked'))
+                           ', '.join(sorted({*row['advertised_by'], *row['answered_by']})) or '-', answered.get(row['address'], otherwise))
                           for row in report['rows']]
     widths = [max(map(len, column)) for column in zip(*lines)]
     return ['  '.join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]

@@ -204,16 +204,17 @@ def test_a_bare_name_of_an_own_script_gets_its_directory():
 
 def test_table_is_aligned_and_shows_answers():
     report = vip_report(PLAN, seen(a=['192.0.2.100'], b=[]))
-    answers = [{'vip': PLAN['vips'][0], 'status': 200, 'content': 'node a\nmore'},
-               {'vip': PLAN['vips'][1], 'status': -1, 'msg': 'Status code was -1 and not [200]: Request failed: timed out'}]
-    assert vip_table(report, answers) == [
+    probed = {'answers': [{'address': '192.0.2.100', 'status': 200, 'line': 'node a'},
+                          {'address': '192.0.2.101', 'status': 0, 'error': 'timed out'}]}
+    assert vip_table(report, probed) == [
         'VIP          expected owner  owner seen  on the wire  HTTP through the VIP',
         '192.0.2.100  a               a           -            200 node a',
-        '192.0.2.101  b               nobody      -            Request failed: timed out',
+        '192.0.2.101  b               nobody      -            timed out',
     ]
     assert vip_table(report)[1].endswith('not asked')
-    away = [{'vip': PLAN['vips'][0], 'unreachable': True, 'msg': 'Failed to create temporary directory.'}]
-    assert vip_table(report, away)[1].endswith('  the witness cannot be reached')
+    assert vip_table(report, {'skipped': True, 'changed': False})[1].endswith('not asked')
+    assert vip_table(report, {'unreachable': True, 'msg': 'Failed to create temporary directory.'})[1].endswith('  the witness cannot be reached')
+    assert vip_table(report, {'failed': True, 'msg': 'no Python'})[1].endswith('  no Python')
 
 
 def test_secrets_are_collected_by_name():
