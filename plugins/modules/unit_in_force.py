@@ -48,6 +48,14 @@ options:
       - The file with the checksums of what takes a reload to come into force.
       - The default is C(/run/NAME.loaded), where C(NAME) is O(name) without C(.service).
     type: path
+  companions:
+    description:
+      - Units that go with this one, such as a timer, with their suffixes. Each is enabled or disabled, and started, as this one is.
+      - Their files are not compared with what runs. Of a timer, systemd also reads the service anew that has its name.
+      - One that systemd does not know is left out.
+    type: list
+    elements: str
+    default: []
   missing_ok:
     description:
       - Whether the module does nothing, instead of failing, when systemd knows no such unit. RV(exists) tells it.
@@ -108,6 +116,12 @@ EXAMPLES = r"""
     state: "{{ nginx.in_force ~ 'ed' }}"
   when: nginx.in_force != 'yes'
 
+- name: Have nginx run, and its metrics written again and again
+  vipkit.ha.unit_in_force:
+    name: nginx
+    enabled: true
+    companions: [nginx-metrics.timer]
+
 - name: Look whether rsyslog is installed, and have it run if it is
   vipkit.ha.unit_in_force:
     name: rsyslog
@@ -138,6 +152,12 @@ enabled_now:
   returned: when systemd has answered
   type: bool
   sample: false
+companions_changed:
+  description: Those of O(companions) that this call has enabled, disabled or started. In check mode, those that it would.
+  returned: when systemd has answered
+  type: list
+  elements: str
+  sample: [nginx-metrics.timer]
 in_force:
   description:
     - Whether what runs is what is on disk.
@@ -208,11 +228,20 @@ def steps(unit, enabled, started):
     return verbs
 
 
+def outdated_service(systemd):
+    """Whether systemd has to read the service of a timer first."""
+    stem, dot, suffix = systemd.unit.rpartition('.')
+    return suffix == 'timer' and systemd.other(stem + '.service').look().outdated
+
+
 class Systemd(object):
     """systemd as it is asked about one unit; run(command) returns what came of a command."""
 
     def __init__(self, unit, run, systemctl, journalctl=None):
         self.unit, self.run, self.systemctl, self.journalctl = unit, run, systemctl, journalctl
+
+    def other(self, unit):
+        return Systemd(unit, self.run, self.systemctl, self.journalctl)
 
     def call(self, failure, *arguments):
         try:
@@ -289,7 +318,7 @@ def verdict(started_sums, loaded_sums):
 def bring_up(systemd, enabled, started, missing_ok, check_mode):
     """Have the unit as asked; return the unit as it was before, and what was done."""
     unit = systemd.look()
-    if unit.outdated and not check_mode:
+    if (unit.outdated or outdated_service(systemd)) and not check_mode:
         systemd.read_anew()
         unit = systemd.look()
     if not unit.exists and missing_ok:
@@ -308,25 +337,28 @@ def bring_up(systemd, enabled, started, missing_ok, check_mode):
     return unit, done
 
 
-def answer(unit, verbs, in_force, stale):
+def answer(unit, verbs, in_force, stale, companions=()):
     return {
-        'changed': bool(verbs),
+        'changed': bool(verbs or companions),
         'exists': unit.exists,
         'active': unit.active,
         'started': 'start' in verbs,
         'enabled_now': 'enable' in verbs or 'disable' in verbs,
+        'companions_changed': list(companions),
         'in_force': in_force,
         'stale': stale,
     }
 
 
-def have(systemd, enabled, started, sums, missing_ok, check_mode):
+def have(systemd, enabled, started, sums, missing_ok, check_mode, companions=()):
     """Have the unit as asked, and return what the module answers; sums: where the checksums are, or None."""
     unit, verbs = bring_up(systemd, enabled, started, missing_ok, check_mode)
+    changed = [name for name in companions if bring_up(systemd.other(name), enabled, started, True, check_mode)[1]]
     runs = 'start' in verbs or unit.active in RUNNING
     if sums is None or (check_mode and 'start' in verbs):
-        return answer(unit, verbs, 'yes', [])
-    return answer(unit, verbs, *(verdict(*sums) if runs else ('restart', [])))
+        return answer(unit, verbs, 'yes', [], changed)
+    in_force, stale = verdict(*sums) if runs else ('restart', [])
+    return answer(unit, verbs, in_force, stale, changed)
 
 
 def main():
@@ -338,6 +370,7 @@ def main():
             sums=dict(type='bool', default=True),
             started_sums=dict(type='path'),
             loaded_sums=dict(type='path'),
+            companions=dict(type='list', elements='str', default=[]),
             missing_ok=dict(type='bool', default=False),
             probe=dict(type='str'),
             timeout=dict(type='float', default=120),
@@ -355,7 +388,7 @@ def main():
         unit, lambda command: _keepalived.run(command, options['timeout']), systemctl, module.get_bin_path('journalctl'))
     try:
         result = have(systemd, options['enabled'], options['started'], sums if options['sums'] else None, options['missing_ok'],
-                      module.check_mode)
+                      module.check_mode, options['companions'])
         if options['probe']:
             result['answers'] = _nginx.probe(options['probe'], PATIENCE) is None
     except _nginx.NginxError as error:

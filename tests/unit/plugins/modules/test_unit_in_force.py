@@ -102,7 +102,7 @@ def same(result, **expected):
 
 def test_what_is_as_it_should_be_takes_one_call(host):
     assert host.run(enabled=True) == {'changed': False, 'exists': True, 'active': 'active', 'started': False, 'enabled_now': False,
-                                      'in_force': 'yes', 'stale': []}
+                                      'companions_changed': [], 'in_force': 'yes', 'stale': []}
     assert host.state.join('calls').read() == 'show -p LoadState -p ActiveState -p UnitFileState -p NeedDaemonReload nginx.service\n'
 
 

@@ -1,0 +1,1 @@
+../../keepalived/files/vipkit_metrics.py
