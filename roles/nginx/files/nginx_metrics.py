@@ -72,16 +72,15 @@ def booted():
 
 
 def processes(pid_path):
-    """Return the samples of master and workers; those of an old master count as shutting down."""
-    master, taking, leaving = master_of(pid_path), [], 0
+    """Return the samples of workers; those of a master whose place a new binary has taken count as shutting down."""
+    master, former = master_of(pid_path), master_of(pid_path + '.oldbin')
+    taking, leaving = [], 0
     for name in os.listdir('/proc') if master else []:
-        told = title(name) if name.isdigit() else u''
-        if not told.startswith(WORKER):
-            continue
-        fields = stat_of(name)
-        if len(fields) > 19 and fields[1] == master and 'shutting down' not in told:
+        fields = stat_of(name) if name.isdigit() else []
+        told = title(name) if len(fields) > 19 and fields[1] in (master, former) else u''
+        if told.startswith(WORKER) and fields[1] == master and 'shutting down' not in told:
             taking.append(booted() + int(fields[19]) / os.sysconf('SC_CLK_TCK'))
-        else:
+        elif told.startswith(WORKER):
             leaving += 1
     return [('nginx_workers', {}, len(taking)), ('nginx_workers_shutting_down', {}, leaving)] + (
         [('nginx_worker_start_time_seconds', {}, int(max(taking)))] if taking else [])
