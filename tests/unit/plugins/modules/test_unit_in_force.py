@@ -28,6 +28,8 @@ UNIT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SYSTEMCTL = r"""#!/bin/sh
 cd {state} || exit 9
 echo "$*" >>calls
+for unit; do :; done
+[ -d "$unit" ] && cd "$unit"  # another one than that of which all else is about
 [ -e fails-$1 ] && {{ echo "Job for $2 failed."; echo "See the journal." >&2; exit 1; }}
 case $1 in
   show) printf 'LoadState=%s\nActiveState=%s\nUnitFileState=%s\nNeedDaemonReload=%s\n' \
@@ -70,10 +72,16 @@ class Host(object):
             with open(path, 'w') as handle:
                 handle.write('{0}  {1}\n'.format(hashlib.sha256(self.state.join(name).read_binary()).hexdigest(), self.state.join(name)))
 
-    def run(self, enabled=None, started=True, sums=True, missing_ok=False, check_mode=False, journal=True):
+    def has_companion(self, name, load='loaded', active='active', file='enabled', outdated='no'):
+        own = self.state.join(name).ensure(dir=True)
+        for key, value in (('load', load), ('active', active), ('file', file), ('outdated', outdated)):
+            own.join(key).write(value + '\n')
+        return own
+
+    def run(self, enabled=None, started=True, sums=True, missing_ok=False, check_mode=False, journal=True, companions=()):
         systemd = unit_in_force.Systemd('nginx.service', lambda command: _keepalived.run(command, 10), str(self.bin.join('systemctl')),
                                         str(self.bin.join('journalctl')) if journal else None)
-        return unit_in_force.have(systemd, enabled, started, self.sums if sums else None, missing_ok, check_mode)
+        return unit_in_force.have(systemd, enabled, started, self.sums if sums else None, missing_ok, check_mode, companions)
 
     def failure(self, **more):
         with pytest.raises(ArtifactError) as caught:
@@ -151,6 +159,44 @@ def test_a_systemd_that_remembers_that_there_was_no_unit(host):
     host.state.join('unit').write('')
     same(host.run(enabled=True), exists=True, started=True, enabled_now=True)
     assert host.calls() == ['show', 'daemon-reload', 'show', 'enable', 'start']
+
+
+# --- companions ---
+
+TIMER = 'nginx-metrics.timer'
+
+
+@pytest.fixture
+def metrics(host):
+    host.has_companion('nginx-metrics.service', active='inactive', file='static')
+    return host.has_companion(TIMER)
+
+
+def test_companions_that_run_are_no_change(host, metrics):
+    same(host.run(enabled=True, companions=[TIMER]), changed=False, companions_changed=[], in_force='yes')
+    assert host.calls() == ['show'] * 3
+
+
+def test_companions_are_enabled_and_started(host, metrics):
+    host.has_companion(TIMER, active='inactive', file='disabled')
+    same(host.run(enabled=True, companions=[TIMER], check_mode=True), changed=True, companions_changed=[TIMER], started=False)
+    assert metrics.join('active').read() == 'inactive\n'
+    same(host.run(enabled=True, companions=[TIMER]), changed=True, companions_changed=[TIMER], started=False, enabled_now=False, in_force='yes')
+    assert (metrics.join('active').read(), metrics.join('file').read()) == ('active\n', 'enabled\n')
+    same(host.run(enabled=True, companions=[TIMER]), changed=False, companions_changed=[])
+
+
+def test_a_companion_that_there_is_not_is_left_out(host):
+    host.has_companion(TIMER, load='not-found', active='inactive', file='')
+    same(host.run(enabled=True, companions=[TIMER]), changed=False, companions_changed=[], in_force='yes')
+    assert 'start' not in host.calls()
+
+
+@pytest.mark.parametrize('outdated', [TIMER, 'nginx-metrics.service'])
+def test_a_timer_is_read_anew_with_its_service(host, metrics, outdated):
+    host.state.join(outdated, 'outdated').write('yes\n')
+    same(host.run(enabled=True, companions=[TIMER]), changed=False)
+    assert host.calls().count('daemon-reload') == 1
 
 
 # --- what is in force ---
