@@ -52,7 +52,7 @@ options:
     description:
       - Units that go with this one, such as a timer, with their suffixes. Each is enabled or disabled, and started, as this one is.
       - Their files are not compared with what runs. Of a timer, systemd also reads the service anew that has its name.
-      - One that systemd does not know is left out.
+      - One that systemd does not know is left out. In check mode it counts as one that the same run would have made.
     type: list
     elements: str
     default: []
@@ -353,7 +353,7 @@ def answer(unit, verbs, in_force, stale, companions=()):
 def have(systemd, enabled, started, sums, missing_ok, check_mode, companions=()):
     """Have the unit as asked, and return what the module answers; sums: where the checksums are, or None."""
     unit, verbs = bring_up(systemd, enabled, started, missing_ok, check_mode)
-    changed = [name for name in companions if bring_up(systemd.other(name), enabled, started, True, check_mode)[1]]
+    changed = [name for name in companions if bring_up(systemd.other(name), enabled, started, not check_mode, check_mode)[1]]
     runs = 'start' in verbs or unit.active in RUNNING
     if sums is None or (check_mode and 'start' in verbs):
         return answer(unit, verbs, 'yes', [], changed)

@@ -190,6 +190,7 @@ def test_a_companion_that_there_is_not_is_left_out(host):
     host.has_companion(TIMER, load='not-found', active='inactive', file='')
     same(host.run(enabled=True, companions=[TIMER]), changed=False, companions_changed=[], in_force='yes')
     assert 'start' not in host.calls()
+    same(host.run(enabled=True, companions=[TIMER], check_mode=True), changed=True, companions_changed=[TIMER], in_force='yes')
 
 
 @pytest.mark.parametrize('outdated', [TIMER, 'nginx-metrics.service'])
