@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 
 import pytest
@@ -67,9 +68,8 @@ def test_a_sound_host(cluster, node):
     assert {key[1]: value for key, value in samples.items() if key[0] == 'keepalived_vrrp_script_success'} == {'check_nginx': 1, 'check_upstreams': 1}
     assert sum(value for key, value in samples.items() if key[0] == 'nginx_upstream_server_up') == 3
     for program in ('keepalived', 'nginx'):
-        fact = host.check_output(f'cat /etc/ansible/facts.d/vipkit_{program}.fact')
-        fingerprint, version = (re.search(rf'"{key}": "([^"]+)"', fact).group(1) for key in ('fingerprint', 'version'))
-        assert samples[f'{program}_build_info', fingerprint[:16], version] == 1
+        fact = json.loads(host.check_output(f'cat /etc/ansible/facts.d/vipkit_{program}.fact'))
+        assert samples[f'{program}_build_info', fact['fingerprint'][:16], fact['version']] == 1
 
 
 def test_nothing_of_a_dump_is_left(cluster, node):
