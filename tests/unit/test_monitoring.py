@@ -52,8 +52,8 @@ def test_counters_are_never_taken_as_they_are():
 
 
 def test_labels_are_those_that_are_written():
-    texts = [rule['expr'] + ' '.join(rule['annotations'].values()) for rule in RULES] + [target['legendFormat'] for panel in DASHBOARD['panels']
-                                                                                     for target in panel['targets']]
+    texts = [rule['expr'] + ' '.join(rule['annotations'].values()) for rule in RULES]
+    texts += [target['legendFormat'] for panel in DASHBOARD['panels'] for target in panel['targets']]
     used = {name for text in texts for name in re.findall(r'\$labels\.(\w+)', text) + re.findall(r'{{(\w+)}}', text)}
     used |= {name.strip() for text in texts for names in re.findall(r'\b(?:by|on) \((.+?)\)', text) for name in names.split(',')}
     assert used and used - LABELS == set()
@@ -74,7 +74,7 @@ def test_the_page_describes_all_of_it():
     page = (FOLDER.parent / 'monitoring.md').read_text(encoding='utf-8')
     rows = dict(re.findall(r'^\| `((?:keepalived|nginx)_\w+)` \| (.+?) \|', page, re.M))
     assert sorted(rows) == sorted(METRICS)
-    assert {name for name in re.findall(r'`(Vipkit\w+)`', page)} == {rule['alert'] for rule in RULES}
+    assert {*re.findall(r'`(Vipkit\w+)`', page)} == {rule['alert'] for rule in RULES}
 
 
 @pytest.mark.skipif(not shutil.which('promtool'), reason='promtool of Prometheus is not here')

@@ -37,10 +37,14 @@ def dump(version, kind):
         return handle.read()
 
 
+def key(labels):
+    """The label that tells samples of one name apart."""
+    return labels.get('error') or labels.get('virtual_ipaddress') or labels.get('vrrp_instance') or labels['vrrp_script']
+
+
 def told(version, data=None):
-    """The samples of a version's dumps, by name and the label that tells them apart."""
+    """The samples of a version's dumps, by name and label."""
     samples = own.samples_of(data or dump(version, 'data'), dump(version, 'stats'), HELD)
-    key = lambda labels: labels.get('error') or labels.get('virtual_ipaddress') or labels.get('vrrp_instance') or labels['vrrp_script']  # noqa: E731
     return dict(((name[len('keepalived_'):], labels.get('vrrp_instance') if 'error' in labels else None, key(labels)), value)
                 for name, labels, value in samples)
 
@@ -66,13 +70,13 @@ def test_labels(version):
 
 @each_version
 def test_virtual_ips_are_held_when_the_host_has_them(version):
-    held = dict((key, value) for (name, dummy, key), value in told(version).items() if name == 'virtual_ipaddress_held')
+    held = dict((label, value) for (name, dummy, label), value in told(version).items() if name == 'virtual_ipaddress_held')
     assert held == {'192.0.2.100': True, '192.0.2.102': True, '2001:db8::100': True, '192.0.2.101': False, '198.51.100.100': False}
 
 
 @each_version
 def test_checks(version):
-    found = dict((key, value) for (name, dummy, key), value in told(version).items() if name == 'vrrp_script_success')
+    found = dict((label, value) for (name, dummy, label), value in told(version).items() if name == 'vrrp_script_success')
     assert found == {'check_nginx': True, 'check_upstreams': False, 'check_dead': False}
 
 
@@ -95,7 +99,7 @@ def test_counters(version):
     assert found['become_master_total', None, 'vrrp_instance_1'] == 1 and found['become_master_total', None, 'broken'] == 0
     assert found['advertisements_sent_total', None, 'vrrp_instance_1'] > 0 == found['advertisements_received_total', None, 'vrrp_instance_1']
     assert found['advertisements_received_total', None, 'vrrp_instance_2'] > 0 == found['advertisements_sent_total', None, 'vrrp_instance_2']
-    assert set(key for name, instance, key in found if name == 'packet_errors_total' and instance == 'broken') == set(own.ERRORS)
+    assert set(label for name, instance, label in found if name == 'packet_errors_total' and instance == 'broken') == set(own.ERRORS)
 
 
 def test_every_counter_has_its_own_line():
