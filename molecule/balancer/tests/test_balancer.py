@@ -220,6 +220,39 @@ def test_a_bad_configuration_is_refused_under_load(cluster, load):
     assert load() == []
 
 
+def answer(cluster, path='/', options=''):
+    """Status and head of what the client gets through the virtual IP, and the body."""
+    said = cluster.client.check_output(f'curl --silent --include --max-time 10 {options} http://{VIP}{path}').replace('\r', '')
+    head, dummy, body = said.partition('\n\n')
+    return head, body
+
+
+def test_closed_for_work_is_a_page_and_moves_nothing(cluster):
+    given = variables(nginx_closed_file='/usr/local/nginx/closed', nginx_closed_page='<p>Back at $noon</p>\n', nginx_closed_retry_after=77)
+    try:
+        code, output = cluster.play('site.yml', *given)
+        assert code == 0, output
+        assert ask(cluster, count=3)[0] in BACKENDS
+        before = {name: transitions(node) for name, node in cluster.nodes.items()}
+        with contextlib.ExitStack() as stack:
+            for node in cluster.nodes.values():
+                stack.enter_context(flag(node, '/usr/local/nginx/closed'))
+            for options in ('', '--request POST --data a=b', '--request DELETE'):
+                head, body = answer(cluster, '/any/path?x=1', options)
+                assert head.startswith('HTTP/1.1 503') and 'Retry-After: 77' in head and 'X-Content-Type-Options: nosniff' in head, head
+                assert 'Content-Type: text/html' in head and body == '<p>Back at $noon</p>\n'
+            for node in cluster.nodes.values():
+                assert node.check_output('curl --silent http://127.0.0.1:8081/healthz') == 'ok'
+            cluster.client.run('sleep 8')  # two times what a peer would need to take over
+            assert {name: transitions(node) for name, node in cluster.nodes.items()} == before
+            assert cluster.ownership() == cluster.planned()
+        assert ask(cluster)[0] in BACKENDS, 'open again without a run'
+    finally:
+        code, output = cluster.play('site.yml')
+    assert code == 0, output
+    assert not cluster.nodes['node128'].file('/usr/local/nginx/vipkit_closed.html').exists
+
+
 def test_what_the_version_lacks_is_refused_before_a_host_is_touched(cluster):
     code, output = cluster.play('playbooks/validate.yml', *variables(nginx_http={'proxy_pas': 1}), '--extra-vars', 'vipkit_gather_facts=false')
     assert code != 0 and 'proxy_pass' in one_line(output), output
