@@ -179,7 +179,7 @@ def closing(block, server, given):
     """A server that is closed, or can be, and any other as it is."""
     closed, path = server.get('closed', given['closed']), server.get('closed_file', given['closed_file'])
     if not isinstance(closed, bool):
-        raise ValueError('closed of a server has to be true or false')
+        raise ValueError(f'closed of a server is {closed}: write true or false')
     if not closed and not path:
         return block
     page = closed_page(given['closed_page'], given['closed_retry_after'])

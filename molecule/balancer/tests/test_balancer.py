@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 
 import pytest
 import testinfra
@@ -251,6 +252,20 @@ def test_closed_for_work_is_a_page_and_moves_nothing(cluster):
         code, output = cluster.play('site.yml')
     assert code == 0, output
     assert not cluster.nodes['node128'].file('/usr/local/nginx/vipkit_closed.html').exists
+
+
+def test_an_access_log_in_json_is_json_whatever_clients_send(cluster):
+    try:
+        code, output = cluster.play('site.yml', *variables(nginx_json_log=True))
+        assert code == 0, output
+        ask(cluster, '/json', options="""--user-agent '"},{\\ü'""")
+        logs = [node.file('/usr/local/nginx/logs/access.log').content_string for node in cluster.nodes.values()]
+        lines = [json.loads(line) for log in logs for line in log.splitlines() if '/json' in line]
+        assert [(one['uri'], one['status'], one['user_agent']) for one in lines] == [('/json', '200', '"},{\\ü')]
+        assert lines[0]['upstream'].endswith(':8080')
+    finally:
+        code, output = cluster.play('site.yml')
+    assert code == 0, output
 
 
 def test_what_the_version_lacks_is_refused_before_a_host_is_touched(cluster):

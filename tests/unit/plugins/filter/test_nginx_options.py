@@ -156,13 +156,31 @@ def source(key):
     return lambda role: [one.get(key) for one in program('extra_sources')(role)[1:]]
 
 
-def accepted(role):
-    """Names of known issues that are told."""
-    known = role.task('known_issues', *KNOWN)[0]
-    return ['without one' for dummy in [0] if 'CVE-2009-4487' not in [one['id'] for one in known]]
+def lacks(look, what):
+    """Look whether something is missing."""
+    return lambda role: [what not in look(role)]
 
 
-KNOWN = ('ansible.builtin.set_fact', '__nginx_known_issues')
+def names(*path):
+    """Look at the names of directives in nginx.conf."""
+    return lambda role: [one[0] for one in role.conf(path)]
+
+
+def told(role):
+    """The known issues that are told."""
+    return [one['id'] for one in role.task('known_issues', 'ansible.builtin.set_fact', '__nginx_known_issues')[0]]
+
+
+def removed(role):
+    """The files that are removed."""
+    return role.task('configure', 'vipkit.ha.managed_files', 'absent')[0]
+
+
+def wanted(role):
+    """The conditions of what proves that nginx answers."""
+    return [role.value(one[0]) for one in role.task('bring_up', 'when') if isinstance(one, list)]
+
+
 CERTIFICATE = {'nginx_certificates': [{'name': 'shop', 'certificate': 'CRT', 'key': 'KEY'}]}
 FLAGS = '__nginx_configure_flags'
 BUILD_PATHS = {'nginx_dir': '--prefix', 'nginx_sbin_path': '--sbin-path', 'nginx_conf_path': '--conf-path', 'nginx_pid_path': '--pid-path'}
@@ -189,8 +207,8 @@ ROWS = [
     ('nginx_patches', {'nginx_patches': [str(ROOT / 'LICENSE')]}, lambda role: [one['name'] for one in program('patches')(role)[1:]], 'LICENSE'),
     ('nginx_rollback_to', {'nginx_rollback_to': '1.18.0'}, task('rollback', 'vars', 'source_build_restore'), {'nginx': '1.18.0'}),
     ('nginx_without_mitigations', {'nginx_version': OLD, 'nginx_without_mitigations': ['no_ssi']},
-     lambda role: ['ssi' for dummy in [0] if '--without-http_ssi_module' not in role.value(FLAGS)], 'ssi'),
-    ('nginx_accepted_issues', {'nginx_accepted_issues': ['CVE-2009-4487']}, accepted, 'without one'),
+     lacks(items(FLAGS), '--without-http_ssi_module'), True),
+    ('nginx_accepted_issues', {'nginx_accepted_issues': ['CVE-2009-4487']}, lacks(told, 'CVE-2009-4487'), True),
     ('nginx_fail_on_cve', {'nginx_fail_on_cve': 'low', '__nginx_known_issues': [{'kind': 'cve', 'reach': 'used', 'severity': 'low', 'line': 'x'}]},
      items("__nginx_intolerable | map(attribute='line')"), 'x'),
     # where things are
@@ -243,8 +261,7 @@ ROWS = [
     ('nginx_certificates.certificate', CERTIFICATE, items('__nginx_tree'), {'path': 'tls/shop.crt', 'content': 'CRT\n'}),
     ('nginx_certificates.key', CERTIFICATE, items('__nginx_tree'), {'path': 'tls/shop.key', 'content': 'KEY\n', 'mode': '0600', 'secret': True}),
     ('nginx_tls_profile', {**server(listen='443 ssl'), 'nginx_tls_profile': 'modern'}, conf('http'), ['ssl_protocols', 'TLSv1.3']),
-    ('nginx_security_headers', {'nginx_security_headers': False},
-     lambda role: ['none' for dummy in [0] if 'add_header' not in [one[0] for one in role.conf(('http',))]], 'none'),
+    ('nginx_security_headers', {'nginx_security_headers': False}, lacks(names('http'), 'add_header'), True),
     ('nginx_json_log', {'nginx_json_log': True}, conf('http'), ['access_log', '/usr/local/nginx/logs/access.log', 'json']),
     ('nginx_json_log', {'nginx_json_log': True}, lambda role: [one[:3] for one in role.conf(('http',))], ['log_format', 'json', 'escape=json']),
     # directives by block
@@ -285,17 +302,17 @@ ROWS = [
     ('nginx_closed_retry_after', {'nginx_closed': True, 'nginx_closed_retry_after': 7}, conf(*LOCATION), ['add_header', 'Retry-After', '7', 'always']),
     ('nginx_closed_page', {'nginx_closed_page': '<p>a</p>'}, lines('/usr/local/nginx/vipkit_closed.html'), '<p>a</p>'),
     # the host around it
-    ('nginx_hardening', {'nginx_hardening': False}, lambda role: ['soft' for dummy in [0] if 'Protect' not in str(unit()(role))], 'soft'),
-    ('nginx_hardening', {'nginx_hardening': False},
-     lambda role: ['soft' for dummy in [0] if 'Protect' not in str(unit('nginx-upstream-health')(role))], 'soft'),
-    ('nginx_sysctl', {'nginx_sysctl': True}, lambda role: ['kept' for one in role.task('configure', 'vipkit.ha.managed_files', 'absent') if role.value('__nginx_sysctl_file') not in one], 'kept'),
+    ('nginx_hardening', {'nginx_hardening': False}, lacks(unit(), ('Service', 'ProtectSystem', 'full')), True),
+    ('nginx_hardening', {'nginx_hardening': False}, lacks(unit('nginx-upstream-health'), ('Service', 'ProtectSystem', 'full')), True),
+    ('nginx_sysctl', {'nginx_sysctl': True}, lacks(removed, '/etc/sysctl.d/50-vipkit-nginx.conf'), True),
     ('nginx_sysctl', {'nginx_sysctl': True}, items("__nginx_directories | map(attribute='path')"), '/etc/sysctl.d'),
+    ('nginx_sysctl', {'nginx_streams': [{'listen': '[2001:db8::1]:20000', 'proxy_pass': 'b:1'}, {'listen': '999', 'proxy_pass': 'b:1'}], 'nginx_sysctl': True},
+     lines('/etc/sysctl.d/50-vipkit-nginx.conf'), 'net.ipv4.ip_local_reserved_ports = 20000'),
     ('nginx_sysctl_settings', {'nginx_sysctl_settings': {'net.core.somaxconn': 9}}, lines('/etc/sysctl.d/50-vipkit-nginx.conf'), 'net.core.somaxconn = 9'),
     ('nginx_page', {'nginx_page': 'a'}, lines('/usr/local/nginx/html/index.html'), 'a'),
     # the service and the proof
     ('nginx_drain_timeout', {'nginx_drain_timeout': 7}, task('turn', 'vipkit.ha.nginx_upgrade', 'drain_timeout'), 7),
-    ('nginx_verify', {'nginx_verify': False},
-     lambda role: [role.value(one[0]) for one in role.task('bring_up', 'when') if isinstance(one, list)], False),
+    ('nginx_verify', {'nginx_verify': False}, wanted, False),
     ('nginx_verify_timeout', {'nginx_verify_timeout': 7}, task('verify', 'retries'), '7'),
 ]
 

@@ -145,7 +145,7 @@ def test_a_page_keeps_the_headers_that_a_server_has():
 
 
 @pytest.mark.parametrize('given, text', [
-    ({'closed_file': 'closed'}, 'absolute path'), ({'closed_file': '/run/a b'}, 'absolute path'), ({'closed': 'no'}, 'true or false'),
+    ({'closed_file': 'closed'}, 'absolute path'), ({'closed_file': '/run/a b'}, 'absolute path'), ({'closed': 'no'}, 'write true or false'),
     ({'closed': True, 'closed_retry_after': 'soon'}, 'whole seconds')])
 def test_a_server_that_cannot_be_closed_is_a_finding(given, text):
     assert text in nginx_findings({**NOTHING, **given, 'servers': [{}]}, OLD, [])[0]
