@@ -241,7 +241,7 @@ def test_closed_for_work_is_a_page_and_moves_nothing(cluster):
             for options in ('', '--request POST --data a=b', '--request DELETE'):
                 head, body = answer(cluster, '/any/path?x=1', options)
                 assert head.startswith('HTTP/1.1 503') and 'Retry-After: 77' in head and 'X-Content-Type-Options: nosniff' in head, head
-                assert 'Content-Type: text/html' in head and body == '<p>Back at $noon</p>\n'
+                assert 'Content-Type: text/html' in head and body == '<p>Back at $noon</p>', body
             for node in cluster.nodes.values():
                 assert node.check_output('curl --silent http://127.0.0.1:8081/healthz') == 'ok'
             cluster.client.run('sleep 8')  # two times what a peer would need to take over
