@@ -223,16 +223,15 @@ def planned_http(given, version, servers):
     """The block http without its servers."""
     proxied = any('proxy_pass' in str(server) for server in servers)
     secure = any(listens_with(server, 'ssl') for server in servers)
-    http = {**(tls(given['tls_profile'], version) if secure else {}), **(PROXY if proxied else {}), **given['http_defaults']}
+    own = given['http']
+    formats = (json_format(version) if given['json_log'] else []) + entries(own.get('log_format'))  # nginx has to read them before a log names one
+    http = {'log_format': formats, **(tls(given['tls_profile'], version) if secure else {}), **(PROXY if proxied else {}), **given['http_defaults']}
     if given['security_headers']:
         http['add_header'] = HEADERS
-    if given['json_log']:
-        http['log_format'] = json_format(version)
-    own = given['http']
     for name in ('proxy_set_header', 'add_header'):
         if own.get(name) is not None:
             own = {**own, name: added(http.get(name, []), entries(own[name]))}
-    http.update(own)
+    http.update({**own, 'log_format': formats})
     http['map'] = entries(own.get('map')) + ([UPGRADE] if proxied else [])
     return {key: value for key, value in http.items() if value != []}
 

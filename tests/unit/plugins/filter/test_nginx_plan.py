@@ -179,6 +179,13 @@ def test_the_json_of_a_log_is_json():
     assert json.loads(text)['status'] == '$status'
 
 
+def test_nginx_reads_formats_before_a_log_names_one():
+    http = plan(json_log=True, http_defaults={'access_log': '/a json'}, http={'access_log': '/b main', 'log_format': "main '$status'"})['http']
+    assert [*http] == ['log_format', 'access_log']
+    assert [one[:2] if isinstance(one, list) else one for one in http['log_format']] == [['json', 'escape=json'], "main '$status'"]
+    assert [*plan(http_defaults={'access_log': '/a'}, http={'access_log': '/b main', 'log_format': "main '$status'"})['http']][0] == 'log_format'
+
+
 @pytest.mark.parametrize('listen, sockets', [
     ('80', ['*:80']), (80, ['*:80']), (['80 default_server', '[::]:80 ipv6only=on'], ['*:80', '[::]:80']), ('192.0.2.1', ['192.0.2.1:80']),
     ('192.0.2.1:443 ssl', ['192.0.2.1:443']), ('*:81', ['*:81']), ('[2001:db8::1]', ['[2001:db8::1]:80']), ('unix:/run/a b', ['unix:/run/a']),
