@@ -36,23 +36,16 @@ _value:
   elements: dict
 """
 
-import re
-
 from ansible.errors import AnsibleFilterError
-
-PATH = re.compile(r'/[\w./+@%-]*')
-
-
-def refusal(path, text):
-    """The answer while a file is there."""
-    if not PATH.fullmatch(path):
-        raise AnsibleFilterError(f'nginx cannot look for the file {path}: give an absolute path of letters, digits and . _ - + @ %')
-    return {'condition': f'(-f {path})', 'return': f'503 "{text}\\n"'}
+from ansible_collections.vipkit.ha.plugins.plugin_utils._nginx_plan import looked_for
 
 
 def nginx_health_refusals(texts):
-    """One for each file."""
-    return [refusal(str(path), text) for path, text in texts.items()]
+    """One for each file: the answer while it is there."""
+    try:
+        return [{'condition': looked_for(path), 'return': f'503 "{text}\\n"'} for path, text in texts.items()]
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:

@@ -45,6 +45,7 @@ options:
         description:
           - Servers, each with its directives. Their C(location) is a list in which each has a C(path).
           - C(certificate) is short for C(ssl_certificate) and C(ssl_certificate_key), by the name of both files in O(_input.certificates).
+          - C(closed) and C(closed_file) are O(_input.closed) and O(_input.closed_file) for this server alone.
         type: list
         elements: dict
       own_servers:
@@ -67,6 +68,18 @@ options:
       json_log:
         description: Whether there is a format C(json) for C(access_log).
         type: bool
+      closed:
+        description: Whether servers answer every request with 503 and O(_input.closed_page).
+        type: bool
+      closed_file:
+        description: File on the host that has servers do so as long as it is there. Empty for none.
+        type: str
+      closed_page:
+        description: File on the host with the page in HTML.
+        type: path
+      closed_retry_after:
+        description: Seconds after which clients are told to come again, as C(Retry-After).
+        type: int
       send_once:
         description: Whether locations are split where the version would send a POST twice.
         type: bool

@@ -55,6 +55,9 @@ ESCAPED = (1, 11, 8)                  # from here on what a client sends cannot 
 IDEMPOTENT = (1, 9, 13)               # from here on a POST is never sent to a second backend by itself
 REWRITES = ('break', 'if', 'rewrite', 'return', 'set', 'raw', 'location')  # what would be done twice, or cannot be looked into
 UNSAFE = '($request_method ~ "^(POST|LOCK|PATCH)$")'
+OWN_KEYS = ('certificate', 'closed', 'closed_file')  # of a server, beside nginx's own
+CLOSED = '/vipkit-closed'             # where a server that is closed sends all requests, inside of nginx
+FILE = re.compile(r'/[\w./+@%-]*')    # what nginx can look for in the text of a condition
 
 
 def release(version):
@@ -145,13 +148,53 @@ class Locations:
 
 # Servers
 
+def looked_for(path):
+    """The condition that a file is there."""
+    if not FILE.fullmatch(str(path)):
+        raise ValueError(f'nginx cannot look for the file {path}: give an absolute path of letters, digits and . _ - + @ %')
+    return f'(-f {path})'
+
+
+def first(block, name, entry):
+    """A block with one more directive, which comes before all others of its name."""
+    whole = {name: [entry, *entries(block.get(name))]}
+    return {**block, **whole} if name in block else {**whole, **block}
+
+
+def closed_page(page, retry_after):
+    """The location that answers for a server that is closed.
+
+    A page as it is would be 200, and 405 to a POST. So the location refuses, and is asked again by GET for the page to that.
+    """
+    if not re.fullmatch('[0-9]+', str(retry_after)):
+        raise ValueError(f'Retry-After of a server that is closed is {retry_after}: give whole seconds')
+    return {
+        'path': f'= {CLOSED}', 'internal': True, 'error_page': f'503 {CLOSED}', 'if': [{'condition': '($status != 503)', 'return': 503}],
+        'alias': page, 'default_type': [['text/html; charset=utf-8']], 'client_max_body_size': 0,
+        'add_header': [f'Retry-After {retry_after} always', 'Cache-Control no-store always'],
+    }
+
+
+def closing(block, server, given):
+    """A server that is closed, or can be, and any other as it is."""
+    closed, path = server.get('closed', given['closed']), server.get('closed_file', given['closed_file'])
+    if not isinstance(closed, bool):
+        raise ValueError(f'closed of a server is {closed}: write true or false')
+    if not closed and not path:
+        return block
+    page = closed_page(given['closed_page'], given['closed_retry_after'])
+    block = {**block, 'location': [*entries(block.get('location')), page]}
+    send = f'^ {CLOSED} last'
+    return first(block, 'rewrite', send) if closed else first(block, 'if', {'condition': looked_for(path), 'rewrite': send})
+
+
 def planned_server(server, given, inherited, splitting):
     """A server with what goes without saying."""
-    block = {'listen': given['listen'], **{key: value for key, value in server.items() if key != 'certificate'}}
+    block = {'listen': given['listen'], **{key: value for key, value in server.items() if key not in OWN_KEYS}}
     if server.get('certificate'):
         path = f"{given['certificates']}/{server['certificate']}"
         block = {'ssl_certificate': f'{path}.crt', 'ssl_certificate_key': f'{path}.key', **block}
-    block, lists = inheriting(block, inherited)
+    block, lists = inheriting(closing(block, server, given), inherited)
     locations = Locations(block, lists, splitting, {one['name'] for one in given['upstreams'] if one.get('keepalive')})
     if block.get('location') is not None:
         block['location'] = [one for location in entries(block['location']) for one in locations.planned(location)]
@@ -180,16 +223,15 @@ def planned_http(given, version, servers):
     """The block http without its servers."""
     proxied = any('proxy_pass' in str(server) for server in servers)
     secure = any(listens_with(server, 'ssl') for server in servers)
-    http = {**(tls(given['tls_profile'], version) if secure else {}), **(PROXY if proxied else {}), **given['http_defaults']}
+    own = given['http']
+    formats = (json_format(version) if given['json_log'] else []) + entries(own.get('log_format'))  # nginx has to read them before a log names one
+    http = {'log_format': formats, **(tls(given['tls_profile'], version) if secure else {}), **(PROXY if proxied else {}), **given['http_defaults']}
     if given['security_headers']:
         http['add_header'] = HEADERS
-    if given['json_log']:
-        http['log_format'] = json_format(version)
-    own = given['http']
     for name in ('proxy_set_header', 'add_header'):
         if own.get(name) is not None:
             own = {**own, name: added(http.get(name, []), entries(own[name]))}
-    http.update(own)
+    http.update({**own, 'log_format': formats})
     http['map'] = entries(own.get('map')) + ([UPGRADE] if proxied else [])
     return {key: value for key, value in http.items() if value != []}
 

@@ -100,10 +100,10 @@ def misread(text):
         yield 'Restart= with Type=oneshot'
 
 
-def unit(path):
+def unit(path, **facts):
     """A unit as a role would write it."""
     given = {'__keepalived_rule_loaders': 'nftables.service'} if 'keepalived' in str(path) else {}
-    return fill_in(path.read_text(encoding='utf-8'), {**variables_of(path.parts[-3]), **given})
+    return fill_in(path.read_text(encoding='utf-8'), {**variables_of(path.parts[-3]), **given, 'ansible_facts': facts})
 
 
 @each_unit
@@ -114,6 +114,30 @@ def test_units_have_directives_that_systemd_219_knows(path):
 @each_unit
 def test_units_have_values_that_systemd_219_reads(path):
     assert [*misread(unit(path))] == []
+
+
+# What a unit of a newer platform may have beside them, and the systemd that brought it, from its NEWS.
+LATER = {'ProtectControlGroups': 232, 'ProtectKernelLogs': 244, 'ProtectKernelModules': 232, 'ProtectKernelTunables': 232, 'LockPersonality': 235,
+         'RestrictNamespaces': 233, 'RestrictRealtime': 231, 'RestrictSUIDSGID': 242}
+OLDEST = {'RedHat': 219, 'Debian': 245}  # CentOS 7 and Ubuntu 20.04
+
+
+@each_unit
+@pytest.mark.parametrize('family', OLDEST)
+def test_units_of_each_family_are_known_to_its_oldest_systemd(path, family):
+    text = unit(path, os_family=family)
+    later = {name for name in LATER if LATER[name] <= OLDEST[family]}
+    assert [one for one in unknown(text) if one.removeprefix('[Service] ').removesuffix('=') not in later] == []
+    assert [*misread(text)] == []
+
+
+@pytest.mark.parametrize('name', ['nginx', 'nginx-upstream-health'])
+def test_units_of_nginx_are_hardened_where_it_can_be(name):
+    path = ROOT / f'roles/nginx/templates/{name}.service.j2'
+    everywhere, newer = ({entry for entry in entries(unit(path, os_family=family)) if entry[0] == 'Service'} for family in OLDEST)
+    assert ('Service', 'ProtectSystem', 'full') in everywhere and everywhere < newer
+    assert {name for dummy, name, value in newer - everywhere} > {*LATER}
+    assert not {'NoNewPrivileges', *LATER} & {name for dummy, name, value in everywhere}
 
 
 @pytest.mark.parametrize('line', ['[Unit]\nStartLimitIntervalSec=0', '[Service]\nProtectKernelTunables=yes', '[Service]\nReadWritePaths=/var',

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 
 import pytest
 import testinfra
@@ -218,6 +219,53 @@ def test_a_bad_configuration_is_refused_under_load(cluster, load):
     assert code != 0 and 'no_such_directive' in output, output
     assert files_of_nginx(cluster) == before
     assert load() == []
+
+
+def answer(cluster, path='/', options=''):
+    """Status and head of what the client gets through the virtual IP, and the body."""
+    said = cluster.client.check_output(f'curl --silent --include --max-time 10 {options} http://{VIP}{path}').replace('\r', '')
+    head, dummy, body = said.partition('\n\n')
+    return head, body
+
+
+def test_closed_for_work_is_a_page_and_moves_nothing(cluster):
+    given = variables(nginx_closed_file='/usr/local/nginx/closed', nginx_closed_page='<p>Back at $noon</p>\n', nginx_closed_retry_after=77)
+    try:
+        code, output = cluster.play('site.yml', *given)
+        assert code == 0, output
+        assert ask(cluster, count=3)[0] in BACKENDS
+        before = {name: transitions(node) for name, node in cluster.nodes.items()}
+        with contextlib.ExitStack() as stack:
+            for node in cluster.nodes.values():
+                stack.enter_context(flag(node, '/usr/local/nginx/closed'))
+            for options in ('', '--request POST --data a=b', '--request DELETE'):
+                head, body = answer(cluster, '/any/path?x=1', options)
+                assert head.startswith('HTTP/1.1 503') and 'Retry-After: 77' in head and 'X-Content-Type-Options: nosniff' in head, head
+                assert 'Content-Type: text/html' in head and body == '<p>Back at $noon</p>', body
+            for node in cluster.nodes.values():
+                assert node.check_output('curl --silent http://127.0.0.1:8081/healthz') == 'ok'
+            cluster.client.run('sleep 8')  # two times what a peer would need to take over
+            assert {name: transitions(node) for name, node in cluster.nodes.items()} == before
+            assert cluster.ownership() == cluster.planned()
+        assert ask(cluster)[0] in BACKENDS, 'open again without a run'
+    finally:
+        code, output = cluster.play('site.yml')
+    assert code == 0, output
+    assert not cluster.nodes['node128'].file('/usr/local/nginx/vipkit_closed.html').exists
+
+
+def test_an_access_log_in_json_is_json_whatever_clients_send(cluster):
+    try:
+        code, output = cluster.play('site.yml', *variables(nginx_json_log=True))
+        assert code == 0, output
+        ask(cluster, '/json', options="""--user-agent '"},{\\ü'""")
+        logs = [node.file('/usr/local/nginx/logs/access.log').content_string for node in cluster.nodes.values()]
+        lines = [json.loads(line) for log in logs for line in log.splitlines() if '/json' in line]
+        assert [(one['uri'], one['status'], one['user_agent']) for one in lines] == [('/json', '200', '"},{\\ü')]
+        assert lines[0]['upstream'].endswith(':8080')
+    finally:
+        code, output = cluster.play('site.yml')
+    assert code == 0, output
 
 
 def test_what_the_version_lacks_is_refused_before_a_host_is_touched(cluster):

@@ -140,3 +140,46 @@ def test_nginx_has_the_seeds_configure_line(cluster, node):
 def test_health_url_answers_on_loopback_only(cluster, node):
     assert cluster.nodes[node].run('curl --silent http://127.0.0.1:8081/healthz').stdout == 'ok\n'
     assert cluster.client.run(f'curl --silent --max-time 2 http://{NET}.{node[4:]}:8081/healthz').rc != 0
+
+
+# --- nginx as a process ---
+
+MASTER = '/usr/local/nginx/nginx.pid'
+NEEDED = (0, 1, 3, 5, 6, 7, 10, 13, 23, 24)  # the numbers of its capabilities in linux/capability.h
+
+
+def test_limits_of_open_files_match(cluster, node):
+    host = cluster.nodes[node]
+    said = re.search(r'^worker_rlimit_nofile (\d+);', host.file('/usr/local/nginx/nginx.conf').content_string, re.M).group(1)
+    limits = host.check_output(f'for pid in $(cat {MASTER}) $(pgrep --parent $(cat {MASTER})); do grep "open files" /proc/$pid/limits; done')
+    found = [line.split()[3:5] for line in limits.splitlines()]
+    assert len(found) > 1 and found == [[said, said]] * len(found), limits
+
+
+def test_nginx_is_kept_from_what_it_does_not_need(cluster, node):
+    host = cluster.nodes[node]
+    inside = f'nsenter --target $(cat {MASTER}) --mount'
+    for path in ('/usr/local/sbin', '/etc', '/root'):
+        assert 'Read-only file system' in host.run(f'{inside} touch {path}/planted').stderr, path
+    host.check_output(f'{inside} touch /usr/local/nginx/logs/planted && rm /usr/local/nginx/logs/planted')
+    bounds = int(host.check_output(f'grep CapBnd /proc/$(cat {MASTER})/status').split()[1], 16)
+    assert bounds and bounds & ~sum(1 << number for number in NEEDED) == 0, hex(bounds)
+
+
+def test_systemd_knows_all_of_the_unit(cluster, node):
+    assert 'nginx.service:' not in cluster.nodes[node].run('systemd-analyze verify nginx.service').stderr
+
+
+def test_logs_of_nginx_go_on_after_rotation(cluster, node):
+    host, log = cluster.nodes[node], '/usr/local/nginx/logs/access.log'
+    host.check_output('curl --silent http://127.0.0.1/before')
+    host.check_output('logrotate --force /etc/logrotate.d/nginx')
+
+    def logged():
+        token = uuid.uuid4().hex
+        host.check_output(f'curl --silent http://127.0.0.1/{token}')
+        return host.file(log).exists and token in host.file(log).content_string
+
+    assert wait_until(logged, 5)
+    assert '/before' in host.file(f'{log}.1').content_string
+    assert int(host.check_output(f'stat --format %u {log}')) == int(host.check_output('id --user nobody')), 'workers have to open it, too'

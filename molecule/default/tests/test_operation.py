@@ -193,3 +193,54 @@ def test_overwritten_binary_is_put_back(cluster, binary):
     assert host.file(binary).sha256sum == before
     assert re.search(r'changed=0 ', recap(output, 'node128'))
     assert re.search(r'changed=1 ', recap(output, 'node129')), 'what runs is still the right one'
+
+
+def settings(host):
+    """The settings of the kernel that the role can raise."""
+    names = 'net.core.somaxconn net.ipv4.tcp_max_syn_backlog net.ipv4.ip_local_port_range net.ipv4.tcp_tw_reuse'
+    return host.check_output(f'sysctl --values {names}').replace('\t', ' ').splitlines()
+
+
+def test_settings_of_the_kernel_come_and_go(cluster):
+    path, raise_them = '/etc/sysctl.d/50-vipkit-nginx.conf', variables(nginx_sysctl=True, nginx_sysctl_settings={'net.ipv4.tcp_tw_reuse': None})
+    before = settings(cluster.nodes['node128'])
+    try:
+        code, output = cluster.play('site.yml', *raise_them)
+        assert code == 0, output
+        for node, host in cluster.nodes.items():
+            assert settings(host) == ['4096', '4096', '16384 60999', before[3]]
+            assert re.search(r'changed=1 ', recap(output, node)), 'the file, and with it the kernel'
+        code, output = cluster.play('site.yml', *raise_them)
+        assert code == 0 and re.search(NOTHING, recap(output, 'node128')), output
+        code, output = cluster.play('site.yml', *variables(nginx_sysctl=True, nginx_sysctl_settings={'net.core.somaxconn': 'many'}))
+        assert code != 0 and 'net/core/somaxconn' in output, output
+        assert 'many' not in cluster.nodes['node128'].file(path).content_string, 'so the next run would try again'
+    finally:
+        code, output = cluster.play('site.yml')
+    assert code == 0, output
+    for node, host in cluster.nodes.items():
+        assert not host.file(path).exists and re.search(r'changed=1 ', recap(output, node)), 'the file alone'
+
+
+def test_logs_of_a_stopped_nginx_are_rotated(cluster):
+    host = cluster.nodes['node129']
+    host.check_output('systemctl stop nginx')
+    try:
+        host.check_output('logrotate --force /etc/logrotate.d/nginx')
+    finally:
+        host.check_output('systemctl start nginx')
+
+
+def test_a_unit_without_hardening_is_one_restart_on_each_host(cluster):
+    host = cluster.nodes['node128']
+    try:
+        code, output = cluster.play('site.yml', *variables(nginx_hardening=False))
+        assert code == 0, output
+        assert output.count('Restart, since nothing less') >= 1
+        assert 'ProtectSystem' not in host.file('/etc/systemd/system/nginx.service').content_string
+        host.check_output('nsenter --target $(cat /usr/local/nginx/nginx.pid) --mount sh -c "touch /etc/planted && rm /etc/planted"')
+    finally:
+        code, output = cluster.play('site.yml')
+    assert code == 0, output
+    for node in cluster.nodes:
+        assert re.search(r'changed=2 ', recap(output, node)), 'the unit and the restart'

@@ -17,7 +17,7 @@ from ansible_collections.vipkit.ha.plugins.plugin_utils._nginx_plan import for_t
 
 NOTHING = {'main': {}, 'events': {}, 'http_defaults': {}, 'http': {}, 'upstreams': [], 'servers': [], 'own_servers': [], 'listen': ['80'],
            'certificates': '/etc/tls', 'tls_profile': 'intermediate', 'security_headers': False, 'json_log': False, 'send_once': True,
-           'streams': [], 'stream': {}}
+           'streams': [], 'stream': {}, 'closed': False, 'closed_file': '', 'closed_page': '/www/closed.html', 'closed_retry_after': 60}
 
 
 def plan(version='1.26.3', **given):
@@ -117,6 +117,40 @@ def test_nothing_is_split_where_somebody_has_decided():
         assert plan(OLD, **given)['servers'][0]['location'] == [location]
 
 
+PAGE = {'path': '= /vipkit-closed', 'internal': True, 'error_page': '503 /vipkit-closed', 'if': [{'condition': '($status != 503)', 'return': 503}],
+        'alias': '/www/closed.html', 'default_type': [['text/html; charset=utf-8']], 'client_max_body_size': 0,
+        'add_header': ['Retry-After 60 always', 'Cache-Control no-store always']}
+LOOK = {'condition': '(-f /run/closed)', 'rewrite': '^ /vipkit-closed last'}
+
+
+def test_a_server_is_closed_before_anything_else_of_it():
+    given = {'listen': ['80'], 'return': '301 /x', 'location': [{'path': '/'}]}
+    assert [*server(**given, closed=True).items()] == [('rewrite', ['^ /vipkit-closed last']), *{**given, 'location': [{'path': '/'}, PAGE]}.items()]
+    assert [*server(**given, closed_file='/run/closed').items()][0] == ('if', [LOOK])
+    own = server(**{'set': '$a b', 'if': {'condition': '$a', 'return': 1}, 'closed_file': '/run/closed'})
+    assert [*own] == ['listen', 'set', 'if', 'location'] and own['if'] == [LOOK, {'condition': '$a', 'return': 1}]
+
+
+def test_what_is_said_of_a_server_counts_more_than_what_is_said_of_all():
+    done = plan(closed=True, closed_file='/run/closed', servers=[{}, {'closed': False}, {'closed': False, 'closed_file': '/run/b'},
+                                                                 {'closed': False, 'closed_file': None}], own_servers=[{'listen': '1'}])['servers']
+    assert [one.get('rewrite', one.get('if')) for one in done] == [
+        ['^ /vipkit-closed last'], [LOOK], [{'condition': '(-f /run/b)', 'rewrite': '^ /vipkit-closed last'}], None, None]
+    assert done[-2:] == [{'listen': ['80']}, {'listen': '1'}]
+
+
+def test_a_page_keeps_the_headers_that_a_server_has():
+    page = plan(security_headers=True, closed=True, servers=[{'add_header': 'X-A b'}])['servers'][0]['location'][0]
+    assert page['add_header'][-3:] == ['X-A b', *PAGE['add_header']] and 'X-Content-Type-Options nosniff always' in page['add_header']
+
+
+@pytest.mark.parametrize('given, text', [
+    ({'closed_file': 'closed'}, 'absolute path'), ({'closed_file': '/run/a b'}, 'absolute path'), ({'closed': 'no'}, 'write true or false'),
+    ({'closed': True, 'closed_retry_after': 'soon'}, 'whole seconds')])
+def test_a_server_that_cannot_be_closed_is_a_finding(given, text):
+    assert text in nginx_findings({**NOTHING, **given, 'servers': [{}]}, OLD, [])[0]
+
+
 def test_a_certificate_by_name():
     assert server(listen=['443 ssl'], certificate='shop') == {'listen': ['443 ssl'], 'ssl_certificate': '/etc/tls/shop.crt',
                                                               'ssl_certificate_key': '/etc/tls/shop.key'}
@@ -143,6 +177,13 @@ def test_the_json_of_a_log_is_json():
     (name, escape, text), = plan(json_log=True)['http']['log_format']
     assert (name, escape) == ('json', 'escape=json')
     assert json.loads(text)['status'] == '$status'
+
+
+def test_nginx_reads_formats_before_a_log_names_one():
+    http = plan(json_log=True, http_defaults={'access_log': '/a json'}, http={'access_log': '/b main', 'log_format': "main '$status'"})['http']
+    assert [*http] == ['log_format', 'access_log']
+    assert [one[:2] if isinstance(one, list) else one for one in http['log_format']] == [['json', 'escape=json'], "main '$status'"]
+    assert [*plan(http_defaults={'access_log': '/a'}, http={'access_log': '/b main', 'log_format': "main '$status'"})['http']][0] == 'log_format'
 
 
 @pytest.mark.parametrize('listen, sockets', [
