@@ -8,7 +8,7 @@ import contextlib
 
 import pytest
 import testinfra
-from conftest import NET, container, docker, one_line, variables, wait_until
+from conftest import NET, container, wait_until
 
 BACKENDS = ('backend1', 'backend2', 'backend3')
 VIP = f'{NET}.100'
@@ -176,64 +176,3 @@ def test_a_balancer_in_maintenance_hands_over_what_it_holds(cluster):
         assert cluster.becomes({vip: ['node128'] for vip in cluster.vips}) == {vip: ['node128'] for vip in cluster.vips}
         assert len(ask(cluster, count=4)) == 4
     assert cluster.becomes(cluster.planned()) == cluster.planned()
-
-
-@pytest.fixture(name='load')
-def steady_load(cluster):
-    """Requests through the virtual IP without a pause; gives what failed of them so far."""
-    cluster.client.check_output('rm -f /tmp/load /tmp/stop')
-    script = (f'while [ ! -e /tmp/stop ]; do curl --silent --output /dev/null --max-time 10 --write-out "%{{http_code}}\\n" http://{VIP}/ '
-              '>>/tmp/load; done; echo end >>/tmp/load')
-    docker('exec', '--detach', container('client'), 'sh', '-c', script)
-    assert wait_until(lambda: cluster.client.file('/tmp/load').exists)
-
-    def failed():
-        cluster.client.check_output('touch /tmp/stop')
-        assert wait_until(lambda: 'end' in cluster.client.file('/tmp/load').content_string.split())
-        codes = cluster.client.file('/tmp/load').content_string.split()[:-1]
-        assert len(codes) > 20
-        return [code for code in codes if code != '200']
-
-    yield failed
-    cluster.client.check_output('touch /tmp/stop')
-
-
-def test_a_reload_under_load_loses_nothing(cluster, load):
-    code, output = cluster.play('site.yml', *variables(nginx_http={'keepalive_timeout': 31}))
-    assert code == 0 and 'changed=0' not in output, output
-    code, output = cluster.play('site.yml')
-    assert code == 0, output
-    assert load() == []
-
-
-def files_of_nginx(cluster):
-    """All but its logs, each file with when it was written, and the directories."""
-    look = 'cd /usr/local/nginx && find . -path ./logs -prune -o -type d -print -o -type f -printf "%p %m %u %i %T@\\n" | sort'
-    return {name: node.check_output(look) for name, node in cluster.nodes.items()}
-
-
-def test_a_bad_configuration_is_refused_under_load(cluster, load):
-    before = files_of_nginx(cluster)
-    code, output = cluster.play('site.yml', *variables(nginx_http={'raw': 'no_such_directive on;'}))
-    assert code != 0 and 'no_such_directive' in output, output
-    assert files_of_nginx(cluster) == before
-    assert load() == []
-
-
-def test_what_the_version_lacks_is_refused_before_a_host_is_touched(cluster):
-    code, output = cluster.play('playbooks/validate.yml', *variables(nginx_http={'proxy_pas': 1}), '--extra-vars', 'vipkit_gather_facts=false')
-    assert code != 0 and 'proxy_pass' in one_line(output), output
-
-
-def test_a_changed_bind_address_comes_into_force(cluster):
-    listen = [f'{VIP}:80', f'{NET}.101:80', '443 ssl']
-    server = {'listen': listen, 'certificate': 'shop', 'location': [{'path': '/', 'proxy_pass': 'http://shop', 'proxy_read_timeout': '2s'}]}
-    code, output = cluster.play('site.yml', *variables(nginx_servers=[server]))
-    assert code == 0, output
-    for node in cluster.nodes.values():
-        sockets = node.check_output('ss -lnt')
-        assert f'{VIP}:80' in sockets and '0.0.0.0:80' not in sockets
-    assert ask(cluster)
-    code, output = cluster.play('site.yml')
-    assert code == 0, output
-    assert ask(cluster)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -48,6 +49,20 @@ def variables(**values):
 def one_line(output):
     """What a play said, without its line breaks."""
     return ' '.join(output.split())
+
+
+@contextlib.contextmanager
+def load_on(*addresses):
+    """Ask these addresses from the client all the time (molecule/shared/load.py); what came of it is in the dict in the end."""
+    outcome = {}
+    program = (ROOT / 'molecule/shared/load.py').read_text()
+    command = ['docker', 'exec', '-i', container('client'), 'python3', '-c', program, *addresses]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
+        try:
+            yield outcome
+        finally:
+            said = load.communicate(timeout=60)[0]
+    outcome.update(json.loads(said))
 
 
 class Cluster:
