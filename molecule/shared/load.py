@@ -15,7 +15,7 @@ import threading
 import time
 
 THREADS = 8                           # for each address
-PAUSE = 0.05                          # between two requests of a thread: a load, and not a trial of how much this machine can stand
+PAUSE = 0.1                          # between two requests of a thread: a load, and not a trial of how much this machine can stand
 TIMEOUT = 5
 CLOSED = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 
