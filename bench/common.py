@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import importlib.metadata
+import io
 import json
 import os
 import pathlib
@@ -22,6 +23,7 @@ import docker
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STATE = ROOT / '.state/bench'
 IMAGE = 'vipkit-bench:bookworm'
+KEY = STATE / 'key'
 
 
 class Failure(Exception):
@@ -40,20 +42,19 @@ def chosen_version(program):
 
 # The nodes
 
+def own_key():
+    """The public half of the key that opens the nodes, made once for each checkout."""
+    if not KEY.exists():
+        subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', KEY], check=True)
+    return KEY.with_suffix('.pub').read_text()
+
+
 def make_image(client, base):
-    """The lab's node with an SSH server and a key that is made here."""
-    folder = STATE / 'image'
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / 'key').exists():
-        subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', folder / 'key'], check=True)
-    (folder / 'Dockerfile').write_text(f"""\
+    """The lab's node with an SSH server. No key is in it, so that checkouts can measure side by side."""
+    client.images.build(tag=IMAGE, rm=True, fileobj=io.BytesIO(f"""\
 FROM {base}
 RUN apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install openssh-server
-COPY --chown=root:root key.pub /root/.ssh/authorized_keys
-RUN chmod 0700 /root/.ssh && chmod 0600 /root/.ssh/authorized_keys
-""")
-    (folder / '.dockerignore').write_text('key\n')
-    client.images.build(path=str(folder), tag=IMAGE, rm=True)
+""".encode()))
 
 
 class Nodes:
@@ -83,6 +84,7 @@ class Nodes:
                                     networking_config=api.create_networking_config({self.network: endpoint}))
         container = self.client.containers.get(made['Id'])
         container.start()
+        container.exec_run(['sh', '-c', 'umask 077; mkdir -p /root/.ssh; printenv KEY >/root/.ssh/authorized_keys'], environment={'KEY': own_key()})
         return container
 
     @contextlib.contextmanager
@@ -106,7 +108,7 @@ class Nodes:
 
 def over_ssh():
     """How a playbook reaches the nodes, as an operator does. The host keys come from the image, so there is nothing to compare them with."""
-    return {'ansible_user': 'root', 'ansible_ssh_private_key_file': str(STATE / 'image/key'),
+    return {'ansible_user': 'root', 'ansible_ssh_private_key_file': str(KEY),
             'ansible_ssh_common_args': '-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR'}
 
 

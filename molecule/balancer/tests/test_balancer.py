@@ -110,7 +110,7 @@ def test_tls_through_a_virtual_ip(cluster):
     said = cluster.client.check_output(f'curl --silent --insecure --include --verbose https://{VIP}/ 2>&1')
     assert 'CN=shop.example' in said and 'Seen-X-Forwarded-Proto: https' in said, said
     refused = cluster.client.run(f'curl --silent --show-error --insecure --tlsv1.1 --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0 https://{VIP}/')
-    assert refused.rc != 0
+    assert 'alert protocol version' in refused.stderr, refused
 
 
 def test_keys_are_for_root_alone(cluster):
@@ -141,11 +141,6 @@ def cut_off(node, backends):
             node.check_output(f'ip route del blackhole {address}')
 
 
-def transitions(node):
-    """How often keepalived has changed its state there."""
-    return node.run('grep -c "Entering" /apps/keepalived/keepalived-*/logs/keepalived.log').stdout.strip()
-
-
 def test_a_balancer_without_backends_hands_over_what_it_holds(cluster, backends):
     with cut_off(cluster.nodes['node128'], backends):
         assert cluster.becomes({vip: ['node129'] for vip in cluster.vips}) == {vip: ['node129'] for vip in cluster.vips}
@@ -163,9 +158,9 @@ def test_nothing_moves_when_no_balancer_has_backends(cluster, backends):
             assert node.run('curl --silent --fail http://127.0.0.1:8081/healthz/live').rc == 0
         # one may have been lowered a second before the other; from then on both are alike
         assert cluster.becomes(cluster.planned()) == cluster.planned()
-        before = {name: transitions(node) for name, node in cluster.nodes.items()}
+        before = cluster.transitions()
         cluster.client.run('sleep 8')  # two times what a peer would need to take over
-        assert {name: transitions(node) for name, node in cluster.nodes.items()} == before
+        assert cluster.transitions() == before
         assert cluster.ownership() == cluster.planned()
     assert wait_until(lambda: all(node.run('curl --silent --fail http://127.0.0.1:8081/healthz').rc == 0 for node in cluster.nodes.values()))
 

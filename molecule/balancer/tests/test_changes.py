@@ -47,18 +47,13 @@ def files_of_nginx(cluster, *columns):
     return {name: node.check_output(look) for name, node in cluster.nodes.items()}
 
 
-def moves(cluster):
-    """How often keepalived has changed a state anywhere."""
-    return sum(int(host.run('grep -c "Entering" /apps/keepalived/keepalived-*/logs/keepalived.log').stdout) for host in cluster.nodes.values())
-
-
 @contextlib.contextmanager
 def nothing_lost(cluster, *addresses):
     """A load on the virtual IPs, or on some, of which no request may fail. An address that moves cuts the connections that it has."""
-    before = moves(cluster)
+    before = cluster.transitions()
     with load_on(*addresses or cluster.vips) as load:
         yield
-    assert load['failed'] == [] and load['answered'] > ENOUGH, f'{load}, and states of keepalived changed {moves(cluster) - before} times'
+    assert load['failed'] == [] and load['answered'] > ENOUGH, f'{load}; states that keepalived had entered: {before}, now {cluster.transitions()}'
 
 
 def changes_nothing(cluster):

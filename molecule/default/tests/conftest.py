@@ -105,6 +105,11 @@ class Cluster:
         wait_until(lambda: self.ownership() == ownership, timeout)
         return self.ownership()
 
+    def transitions(self):
+        """How often keepalived has changed a state, on each node."""
+        count = 'grep -c "Entering" /apps/keepalived/keepalived-*/logs/keepalived.log'
+        return {name: host.run(count).stdout.strip() for name, host in self.nodes.items()}
+
     def boot(self, node):
         """Start a node again, as far as systemd is done with it."""
         docker('start', container(node))
