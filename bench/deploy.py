@@ -14,16 +14,12 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
-import datetime
 import functools
 import http.server
-import importlib.metadata
 import json
 import os
 import pathlib
-import platform
 import re
-import runpy
 import shutil
 import signal
 import statistics
@@ -34,13 +30,10 @@ import time
 import urllib.error
 import urllib.request
 
-import docker
 import yaml
+from common import ROOT, STATE, Failure, Nodes, chosen_version, machine, over_ssh, put_between_marks, run_playbook, stop
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-STATE = ROOT / '.state/bench'
 NETWORK = 'bench-deploy'
-IMAGE = 'vipkit-bench:bookworm'
 PROGRAMS = ('keepalived', 'nginx')
 PASSWORD = 'nanfei'                   # the seed's
 TIMEOUT = 30                          # seconds for the proof
@@ -65,22 +58,12 @@ OLD_NGINX = ((1, 15, 0), "--with-cc-opt='-Wno-implicit-fallthrough -Wno-cast-fun
 Node = collections.namedtuple('Node', 'name address vip router_id partner container')
 
 
-class Failure(Exception):
-    """A way that did not end as it has to."""
-
-
 # What is deployed
 
 def layout(count, net):
     """Pairs like the seed's: each node is master of a virtual IP of its own, and its partner is backup."""
     return [Node(f'node{128 + place}', f'{net}.{128 + place}', f'{net}.{100 + place}', 100 + place, f'node{128 + (place ^ 1)}',
                  f'{NETWORK}-node{128 + place}') for place in range(count)]
-
-
-def over_ssh():
-    """How both playbooks reach the nodes, as an operator does. The host keys come from the image, so there is nothing to compare them with."""
-    return {'ansible_user': 'root', 'ansible_ssh_private_key_file': str(STATE / 'image/key'),
-            'ansible_ssh_common_args': '-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR'}
 
 
 def inventory(nodes):
@@ -237,24 +220,9 @@ def changed_hosts(log):
     return re.findall(r'^(\S+) +: ok=\d+ +changed=[1-9]', log, re.MULTILINE)
 
 
-def run_playbook(name, playbook, hosts, extra, config):
-    """A run of ansible-playbook as a user would start it. Its log."""
-    for what, content in (('hosts', hosts), ('vars', extra)):
-        (STATE / f'{what}.json').write_text(json.dumps(content))
-    environment = {**os.environ, 'ANSIBLE_CONFIG': str(config), 'ANSIBLE_CALLBACKS_ENABLED': 'ansible.posix.profile_tasks',
-                   'PROFILE_TASKS_TASK_OUTPUT_LIMIT': 'all', 'ANSIBLE_NOCOLOR': 'true', 'ANSIBLE_FORCE_COLOR': 'false'}
-    command = [pathlib.Path(sys.executable).parent / 'ansible-playbook', playbook, '-i', STATE / 'hosts.json', '-e', f'@{STATE}/vars.json']
-    path = STATE / f'{name}.log'
-    with path.open('wb') as log:
-        status = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False).returncode
-    if status != 0:
-        raise Failure(f'ansible-playbook {playbook} failed: the whole log is in {path}')
-    return path.read_text(errors='replace')
-
-
 def run_site(bench, nodes, name):
     """site.yml. Its log."""
-    return run_playbook(f'{name}-{len(nodes)}', ROOT / 'site.yml', inventory(nodes), bench.extra, ROOT / 'ansible.cfg')
+    return run_playbook(f'{name}-{len(nodes)}', ROOT / 'site.yml', inventory(nodes), bench.extra)
 
 
 def public_inventory(nodes):
@@ -292,7 +260,7 @@ def page(url):
 
 def wrong(bench, nodes, pages_name_nodes):
     """The virtual IPs that are not where they have to be, or do not answer from there."""
-    addresses = {node.name: bench.client.containers.get(node.container).exec_run(['ip', '-o', '-4', 'address']).output.decode() for node in nodes}
+    addresses = {node.name: bench.hosts.client.containers.get(node.container).exec_run(['ip', '-o', '-4', 'address']).output.decode() for node in nodes}
     for node in nodes:
         holders = [name for name, text in addresses.items() if f' {node.vip}/' in text]
         answer = page(f'http://{node.vip}/')
@@ -311,57 +279,12 @@ def prove(bench, nodes, pages_name_nodes=True):
 
 # The nodes
 
-def make_image(client, base):
-    """The lab's node with an SSH server and a key that is made here."""
-    folder = STATE / 'image'
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / 'key').exists():
-        subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', folder / 'key'], check=True)
-    (folder / 'Dockerfile').write_text(f"""\
-FROM {base}
-RUN apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install openssh-server
-COPY --chown=root:root key.pub /root/.ssh/authorized_keys
-RUN chmod 0700 /root/.ssh && chmod 0600 /root/.ssh/authorized_keys
-""")
-    (folder / '.dockerignore').write_text('key\n')
-    client.images.build(path=str(folder), tag=IMAGE, rm=True)
-
-
-def down(client):
-    """Remove everything of this measurement."""
-    for container in client.containers.list(all=True, filters={'name': f'^/{NETWORK}-'}):
-        container.remove(force=True)
-    for network in client.networks.list(names=[f'^{NETWORK}$']):
-        network.remove()
-
-
-def node_container(client, lab, node):
-    """A bare host, made as those of the lab are."""
-    api = client.api
-    endpoint = api.create_endpoint_config(ipv4_address=node.address)
-    made = api.create_container(IMAGE, hostname=node.name, name=node.container,
-                                host_config={'NetworkMode': NETWORK, **lab['node_settings']()},
-                                networking_config=api.create_networking_config({NETWORK: endpoint}))
-    container = client.containers.get(made['Id'])
-    container.start()
-    return container
-
-
 @contextlib.contextmanager
 def bare_nodes(bench, count):
-    """Fresh containers, running and ready, whose package index is as old as can be, whatever the age of the image."""
-    nodes = layout(count, bench.net)
-    try:
-        pool = docker.types.IPAMPool(subnet=f'{bench.net}.0/24', gateway=f'{bench.net}.1')
-        bench.client.networks.create(NETWORK, driver='bridge', ipam=docker.types.IPAMConfig(pool_configs=[pool]))
-        for container in [node_container(bench.client, bench.lab, node) for node in nodes]:
-            bench.lab['make_ready'](container)
-            container.exec_run(['sh', '-c', 'apt-get clean; rm -rf /var/lib/apt/lists/*; touch -d @0 /var/lib/apt/lists'])
+    """The nodes of a layout, bare."""
+    nodes = layout(count, bench.hosts.net)
+    with bench.hosts.bare({node.name: node.address for node in nodes}):
         yield nodes
-    finally:
-        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C shall not leave containers behind
-        down(bench.client)
-        signal.signal(signal.SIGINT, interrupt)
 
 
 @contextlib.contextmanager
@@ -393,16 +316,12 @@ class Bench:
     """What all measurements share, and what they brought."""
 
     def __init__(self, options):
-        self.client = docker.from_env()
-        self.lab = runpy.run_path(str(ROOT / 'tools/lab'))
-        make_image(self.client, self.lab['IMAGE'])
-        self.net = options.subnet.rpartition('.')[0]
+        self.hosts = Nodes(NETWORK, options.subnet)
         self.public_roles = options.public_roles
         self.ways = options.ways
         self.url = None
         given = yaml.safe_load(pathlib.Path(options.vars).read_text()) if options.vars else {}
-        choose = runpy.run_path(str(ROOT / 'tools/sources'))['choose']
-        self.versions = {program: str(given.get(f'{program}_version') or choose(program)) for program in PROGRAMS}
+        self.versions = {program: str(given.get(f'{program}_version') or chosen_version(program)) for program in PROGRAMS}
         self.sources = pathlib.Path(given.get('source_build_cache', '~/.cache/vipkit')).expanduser() / 'sources'
         self.cache = STATE / 'cache'
         self.extra = {**given, **{f'{program}_version': version for program, version in self.versions.items()},
@@ -433,11 +352,11 @@ class Bench:
     def warm_up(self):
         """Whoever installs first shall not pay for what the package mirror has to fetch."""
         with bare_nodes(self, 1) as (node,):
-            self.client.containers.get(node.container).exec_run(['bash', '-c', packages_by_hand(self.versions)])
+            self.hosts.client.containers.get(node.container).exec_run(['bash', '-c', packages_by_hand(self.versions)])
 
     def by_hand(self, count):
         """The seed's procedure."""
-        with bare_nodes(self, count) as nodes, tarballs_served(self.net, self.cache / 'sources') as self.url:
+        with bare_nodes(self, count) as nodes, tarballs_served(self.hosts.net, self.cache / 'sources') as self.url:
             with self.clock('hand', nodes) as parts:
                 parts.update(run_by_hand(self, nodes))
                 prove(self, nodes)
@@ -532,14 +451,6 @@ def verdicts(middle):
         yield value <= limit, f"{WAYS[way]}, {count} nodes{against}: {value:.2f}{'' if other else ' s'}, goal {limit:g}"
 
 
-def machine():
-    """What it was measured on."""
-    processor = re.search(r'^model name\s*: (.*)$', pathlib.Path('/proc/cpuinfo').read_text(), re.MULTILINE)
-    return {'date': datetime.date.today().isoformat(), 'cores': os.cpu_count(), 'processor': processor.group(1) if processor else platform.machine(),
-            'kernel': platform.release(), 'docker': docker.from_env().version()['Version'], 'python': platform.python_version(),
-            'ansible-core': importlib.metadata.version('ansible-core')}
-
-
 def report(bench, repeat):
     """The part of docs/benchmarks.md that is measured."""
     middle = medians(bench.results)
@@ -556,16 +467,6 @@ Measured on {here['date']}{f', median of {repeat}' if repeat > 1 else ', once'}:
 {here['docker']}, Python {here['python']}, ansible-core {here['ansible-core']}; nodes with Debian 12; keepalived {bench.versions['keepalived']}, nginx \
 {bench.versions['nginx']}.
 """
-
-
-def put_between_marks(path, text):
-    """Take the place of what was measured before."""
-    page_text = path.read_text()
-    head, begin, rest = page_text.partition('<!-- measured: begin -->\n')
-    dummy, end, tail = rest.partition('<!-- measured: end -->\n')
-    if not end:
-        raise Failure(f'{path} lacks the lines <!-- measured: begin --> and <!-- measured: end -->')
-    path.write_text(f'{head}{begin}\n{text}\n{end}{tail}')
 
 
 def parse_arguments():
@@ -588,18 +489,11 @@ def parse_arguments():
     return options
 
 
-def stop(*dummy):
-    """As after Ctrl-C, so that the containers go."""
-    raise KeyboardInterrupt
-
-
 def main():
     """Measure, show, and fail when a goal is missed."""
     options = parse_arguments()
     signal.signal(signal.SIGTERM, stop)
-    STATE.mkdir(parents=True, exist_ok=True)
     bench = Bench(options)
-    down(bench.client)                # what a killed measurement left
     try:
         measure(bench, options.nodes, options.repeat)
     except Failure as failure:
@@ -612,7 +506,7 @@ def main():
     text = report(bench, options.repeat)
     print(text)
     if options.write:
-        put_between_marks(options.write, text)
+        put_between_marks(options.write, 'measured', text)
     missed = [goal for met, goal in verdicts(medians(bench.results)) if not met]
     if missed:
         sys.exit('ERROR: missed: ' + '; '.join(missed))

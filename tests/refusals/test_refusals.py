@@ -63,6 +63,15 @@ def deploy(variables, playbook='site.yml', *options):
                  r'Set keepalived_sha256 to the checksum of keepalived-2\.0\.8\.tar\.gz', id='no checksum of keepalived'),
     pytest.param({'nginx_version': '1.9.10'}, r'There is no sha256 for nginx 1\.9\.10: .* Set nginx_sha256 to the checksum',
                  id='no checksum of nginx'),
+    pytest.param({'nginx_http': {'keepalive_timeot': 9}}, r"there is no directive 'keepalive_timeot'; nearest: keepalive_timeout",
+                 id='misspelt directive'),
+    pytest.param({'nginx_main': {'worker_shutdown_timeout': '9s'}}, r'nginx 1\.9\.9 has no worker_shutdown_timeout: it came with 1\.11\.11',
+                 id='directive of a later version'),
+    pytest.param({'nginx_servers': [{'listen': '443 ssl'}]}, r'ssl needs --with-http_ssl_module in nginx_configure_flags',
+                 id='TLS that is not built in'),
+    pytest.param({'nginx_servers': [{'listen': '443 ssl'}], 'nginx_configure_flags': ['--with-http_ssl_module'], 'nginx_tls_profile': 'modern'},
+                 r'the TLS profile modern needs TLS 1\.3, which came with nginx 1\.13\.0', id='TLS profile of a later version'),
+    pytest.param({'nginx_json_log': True}, r'an access log in JSON needs nginx 1\.11\.8 or newer', id='JSON log of a later version'),
 ])
 def test_bad_input_is_refused_before_any_host_is_changed(variables, sentence):
     code, output = deploy(variables)
@@ -71,6 +80,42 @@ def test_bad_input_is_refused_before_any_host_is_changed(variables, sentence):
     recap = output[output.index('PLAY RECAP'):]
     assert recap.count('changed=0') == 2
     assert 'PLAY [Deploy]' not in output
+
+
+# What a host says of itself is given here, since this machine is one platform at most.
+PREFLIGHT = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.set_fact:
+        cacheable: true
+        distribution: "{{ platform[0] }}"
+        distribution_major_version: "{{ platform[1] }}"
+        distribution_version: "{{ platform[1] }}"
+        os_family: "{{ 'Debian' if platform[0] == 'Debian' else 'RedHat' }}"
+        pkg_mgr: none
+        service_mgr: systemd
+    - ansible.builtin.include_role:
+        name: vipkit.ha.nginx
+        tasks_from: preflight
+"""
+
+
+@pytest.mark.parametrize('platform, version, flags, refused', [
+    pytest.param(('Debian', '12'), '1.9.9', ['--with-http_ssl_module'], True, id='TLS of an old nginx on OpenSSL 3'),
+    pytest.param(('Rocky', '8'), '1.9.9', ['--with-stream', '--with-stream_ssl_module'], True, id='TLS of an old nginx on OpenSSL 1.1'),
+    pytest.param(('Debian', '12'), '1.9.9', [], False, id='an old nginx without TLS'),
+    pytest.param(('CentOS', '7'), '1.9.9', ['--with-http_ssl_module'], False, id='TLS of an old nginx on OpenSSL 1.0'),
+    pytest.param(('Debian', '12'), '1.22.1', ['--with-http_ssl_module'], False, id='TLS of a newer nginx'),
+])
+def test_tls_that_cannot_be_built_is_refused_before_any_host_is_changed(tmp_path, platform, version, flags, refused):
+    playbook = tmp_path / 'preflight.yml'
+    playbook.write_text(PREFLIGHT)
+    code, output = deploy({'platform': platform, 'nginx_version': version, 'nginx_configure_flags': flags}, str(playbook))
+    assert (code != 0) is refused, output
+    if refused:
+        assert re.search(rf'nginx {version} cannot be built on node1 with {" ".join(platform)}: its TLS needs OpenSSL before 1\.1\.0.* '
+                         r'use one of nginx 1\.18\.0, 1\.22\.1 and 1\.26\.3, leave TLS out', output), output
 
 
 @pytest.mark.parametrize('variables', [

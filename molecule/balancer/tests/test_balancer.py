@@ -9,7 +9,7 @@ import json
 
 import pytest
 import testinfra
-from conftest import NET, container, docker, one_line, variables, wait_until
+from conftest import NET, container, variables, wait_until
 
 BACKENDS = ('backend1', 'backend2', 'backend3')
 VIP = f'{NET}.100'
@@ -111,7 +111,7 @@ def test_tls_through_a_virtual_ip(cluster):
     said = cluster.client.check_output(f'curl --silent --insecure --include --verbose https://{VIP}/ 2>&1')
     assert 'CN=shop.example' in said and 'Seen-X-Forwarded-Proto: https' in said, said
     refused = cluster.client.run(f'curl --silent --show-error --insecure --tlsv1.1 --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0 https://{VIP}/')
-    assert refused.rc != 0
+    assert 'alert protocol version' in refused.stderr, refused
 
 
 def test_keys_are_for_root_alone(cluster):
@@ -142,11 +142,6 @@ def cut_off(node, backends):
             node.check_output(f'ip route del blackhole {address}')
 
 
-def transitions(node):
-    """How often keepalived has changed its state there."""
-    return node.run('grep -c "Entering" /apps/keepalived/keepalived-*/logs/keepalived.log').stdout.strip()
-
-
 def test_a_balancer_without_backends_hands_over_what_it_holds(cluster, backends):
     with cut_off(cluster.nodes['node128'], backends):
         assert cluster.becomes({vip: ['node129'] for vip in cluster.vips}) == {vip: ['node129'] for vip in cluster.vips}
@@ -164,9 +159,9 @@ def test_nothing_moves_when_no_balancer_has_backends(cluster, backends):
             assert node.run('curl --silent --fail http://127.0.0.1:8081/healthz/live').rc == 0
         # one may have been lowered a second before the other; from then on both are alike
         assert cluster.becomes(cluster.planned()) == cluster.planned()
-        before = {name: transitions(node) for name, node in cluster.nodes.items()}
+        before = cluster.transitions()
         cluster.client.run('sleep 8')  # two times what a peer would need to take over
-        assert {name: transitions(node) for name, node in cluster.nodes.items()} == before
+        assert cluster.transitions() == before
         assert cluster.ownership() == cluster.planned()
     assert wait_until(lambda: all(node.run('curl --silent --fail http://127.0.0.1:8081/healthz').rc == 0 for node in cluster.nodes.values()))
 
@@ -177,48 +172,6 @@ def test_a_balancer_in_maintenance_hands_over_what_it_holds(cluster):
         assert cluster.becomes({vip: ['node128'] for vip in cluster.vips}) == {vip: ['node128'] for vip in cluster.vips}
         assert len(ask(cluster, count=4)) == 4
     assert cluster.becomes(cluster.planned()) == cluster.planned()
-
-
-@pytest.fixture(name='load')
-def steady_load(cluster):
-    """Requests through the virtual IP without a pause; gives what failed of them so far."""
-    cluster.client.check_output('rm -f /tmp/load /tmp/stop')
-    script = (f'while [ ! -e /tmp/stop ]; do curl --silent --output /dev/null --max-time 10 --write-out "%{{http_code}}\\n" http://{VIP}/ '
-              '>>/tmp/load; done; echo end >>/tmp/load')
-    docker('exec', '--detach', container('client'), 'sh', '-c', script)
-    assert wait_until(lambda: cluster.client.file('/tmp/load').exists)
-
-    def failed():
-        cluster.client.check_output('touch /tmp/stop')
-        assert wait_until(lambda: 'end' in cluster.client.file('/tmp/load').content_string.split())
-        codes = cluster.client.file('/tmp/load').content_string.split()[:-1]
-        assert len(codes) > 20
-        return [code for code in codes if code != '200']
-
-    yield failed
-    cluster.client.check_output('touch /tmp/stop')
-
-
-def test_a_reload_under_load_loses_nothing(cluster, load):
-    code, output = cluster.play('site.yml', *variables(nginx_http={'keepalive_timeout': 31}))
-    assert code == 0 and 'changed=0' not in output, output
-    code, output = cluster.play('site.yml')
-    assert code == 0, output
-    assert load() == []
-
-
-def files_of_nginx(cluster):
-    """All but its logs, each file with when it was written, and the directories."""
-    look = 'cd /usr/local/nginx && find . -path ./logs -prune -o -type d -print -o -type f -printf "%p %m %u %i %T@\\n" | sort'
-    return {name: node.check_output(look) for name, node in cluster.nodes.items()}
-
-
-def test_a_bad_configuration_is_refused_under_load(cluster, load):
-    before = files_of_nginx(cluster)
-    code, output = cluster.play('site.yml', *variables(nginx_http={'raw': 'no_such_directive on;'}))
-    assert code != 0 and 'no_such_directive' in output, output
-    assert files_of_nginx(cluster) == before
-    assert load() == []
 
 
 def answer(cluster, path='/', options=''):
@@ -234,7 +187,7 @@ def test_closed_for_work_is_a_page_and_moves_nothing(cluster):
         code, output = cluster.play('site.yml', *given)
         assert code == 0, output
         assert ask(cluster, count=3)[0] in BACKENDS
-        before = {name: transitions(node) for name, node in cluster.nodes.items()}
+        before = cluster.transitions()
         with contextlib.ExitStack() as stack:
             for node in cluster.nodes.values():
                 stack.enter_context(flag(node, '/usr/local/nginx/closed'))
@@ -245,7 +198,7 @@ def test_closed_for_work_is_a_page_and_moves_nothing(cluster):
             for node in cluster.nodes.values():
                 assert node.check_output('curl --silent http://127.0.0.1:8081/healthz') == 'ok'
             cluster.client.run('sleep 8')  # two times what a peer would need to take over
-            assert {name: transitions(node) for name, node in cluster.nodes.items()} == before
+            assert cluster.transitions() == before
             assert cluster.ownership() == cluster.planned()
         assert ask(cluster)[0] in BACKENDS, 'open again without a run'
     finally:
@@ -259,29 +212,15 @@ def test_an_access_log_in_json_is_json_whatever_clients_send(cluster):
         code, output = cluster.play('site.yml', *variables(nginx_json_log=True))
         assert code == 0, output
         ask(cluster, '/json', options="""--user-agent '"},{\\ü'""")
-        logs = [node.file('/usr/local/nginx/logs/access.log').content_string for node in cluster.nodes.values()]
-        lines = [json.loads(line) for log in logs for line in log.splitlines() if '/json' in line]
+
+        def logged():
+            logs = [node.file('/usr/local/nginx/logs/access.log').content_string for node in cluster.nodes.values()]
+            return [json.loads(line) for log in logs for line in log.splitlines() if '/json' in line]
+
+        assert wait_until(logged), 'it is written once a second'
+        lines = logged()
         assert [(one['uri'], one['status'], one['user_agent']) for one in lines] == [('/json', '200', '"},{\\ü')]
         assert lines[0]['upstream'].endswith(':8080')
     finally:
         code, output = cluster.play('site.yml')
     assert code == 0, output
-
-
-def test_what_the_version_lacks_is_refused_before_a_host_is_touched(cluster):
-    code, output = cluster.play('playbooks/validate.yml', *variables(nginx_http={'proxy_pas': 1}), '--extra-vars', 'vipkit_gather_facts=false')
-    assert code != 0 and 'proxy_pass' in one_line(output), output
-
-
-def test_a_changed_bind_address_comes_into_force(cluster):
-    listen = [f'{VIP}:80', f'{NET}.101:80', '443 ssl']
-    server = {'listen': listen, 'certificate': 'shop', 'location': [{'path': '/', 'proxy_pass': 'http://shop', 'proxy_read_timeout': '2s'}]}
-    code, output = cluster.play('site.yml', *variables(nginx_servers=[server]))
-    assert code == 0, output
-    for node in cluster.nodes.values():
-        sockets = node.check_output('ss -lnt')
-        assert f'{VIP}:80' in sockets and '0.0.0.0:80' not in sockets
-    assert ask(cluster)
-    code, output = cluster.play('site.yml')
-    assert code == 0, output
-    assert ask(cluster)

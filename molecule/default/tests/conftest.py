@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -50,6 +51,20 @@ def one_line(output):
     return ' '.join(output.split())
 
 
+@contextlib.contextmanager
+def load_on(*addresses):
+    """Ask these addresses from the client all the time (molecule/shared/load.py); what came of it is in the dict in the end."""
+    outcome = {}
+    program = (ROOT / 'molecule/shared/load.py').read_text()
+    command = ['docker', 'exec', '-i', container('client'), 'python3', '-c', program, *addresses]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
+        try:
+            yield outcome
+        finally:
+            said = load.communicate(timeout=60)[0]
+    outcome.update(json.loads(said))
+
+
 class Cluster:
     """The nodes, the client, and who holds what."""
 
@@ -89,6 +104,11 @@ class Cluster:
         """Wait until the virtual IPs are held like this, and tell how they are."""
         wait_until(lambda: self.ownership() == ownership, timeout)
         return self.ownership()
+
+    def transitions(self):
+        """How often keepalived has changed a state, on each node."""
+        count = 'grep -c "Entering" /apps/keepalived/keepalived-*/logs/keepalived.log'
+        return {name: host.run(count).stdout.strip() for name, host in self.nodes.items()}
 
     def boot(self, node):
         """Start a node again, as far as systemd is done with it."""
