@@ -16,7 +16,7 @@ description:
   - Reads the addresses of one host from its kernel and compares them with the virtual IPs that this host is expected to hold
     and those that it must not hold.
   - Looks again and again until the expected state has lasted for O(stable_for) without a break, or until O(timeout).
-  - Does not know what other hosts hold, unless O(listen) has it listen to them. Two hosts that hold the same virtual IP each look right to themselves if both were
+  - Does not know what other hosts hold. Two hosts that hold the same virtual IP each look right to themselves if both were
     told to expect it, so compare the RV(holding) of all hosts where that matters.
   - Does not look at keepalived, and does not test whether anything answers on a virtual IP.
 options:
@@ -58,35 +58,6 @@ options:
       - Seconds between two looks.
     type: float
     default: 0.2
-  listen:
-    description:
-      - Listen and ask on the wire after the last look, as M(vipkit.ha.vrrp_adverts) does, and tell in RV(wire) what was heard.
-      - It takes that module's options. Two modules in one task take one connection and one Python less.
-      - This needs root, where the rest of the module does not.
-    type: dict
-    suboptions:
-      interfaces:
-        description: Names of the interfaces to listen on and to ask on.
-        type: list
-        elements: str
-        required: true
-      duration:
-        description: Seconds to listen.
-        type: float
-        default: 3
-      virtual_router_ids:
-        description: Virtual routers that are expected on these interfaces, by their numbers.
-        type: list
-        elements: int
-        default: []
-      enough:
-        description: Seconds after which it may end, if each of the O(listen.virtual_router_ids) has been heard by then.
-        type: float
-      addresses:
-        description: Addresses to ask for, IPv4 or IPv6, with or without a prefix length.
-        type: list
-        elements: str
-        default: []
   fail_on_mismatch:
     description:
       - Whether the module fails when the state is not the expected one in time.
@@ -125,7 +96,6 @@ notes:
     asked, and on a mismatch if O(fail_on_mismatch=true).
   - Source of the reading is rtnetlink(7).
 seealso:
-  - module: vipkit.ha.vrrp_adverts
   - name: rtnetlink(7)
     description: How Linux tells its addresses.
     link: https://man7.org/linux/man-pages/man7/rtnetlink.7.html
@@ -146,18 +116,6 @@ EXAMPLES = r"""
       - 2001:db8::10
     timeout: 60
     stable_for: 5
-
-- name: Wait until this host has its virtual IP, then hear who advertises router 51 and who answers for the address
-  vipkit.ha.vip_ownership:
-    owned:
-      - 192.0.2.10
-    listen:
-      interfaces: [eth0]
-      virtual_router_ids: [51]
-      enough: 1.3
-      addresses:
-        - 192.0.2.10
-  become: true
 
 - name: Look once which of the virtual IPs each host holds
   vipkit.ha.vip_ownership:
@@ -323,26 +281,6 @@ transitions:
       holding: []
     - elapsed: 1.414
       holding: [192.0.2.10]
-wire:
-  description: What was heard, as M(vipkit.ha.vrrp_adverts) returns it.
-  returned: when the host could be read, with O(listen)
-  type: dict
-  contains:
-    adverts:
-      description: The adverts heard.
-      returned: always
-      type: list
-      elements: dict
-    malformed:
-      description: Packets of IP protocol 112 that are no adverts.
-      returned: always
-      type: list
-      elements: dict
-    answers:
-      description: Who answered for the O(listen.addresses).
-      returned: always
-      type: list
-      elements: dict
 msg:
   description: What is not as expected, and where to look next.
   returned: when the state is not the expected one, and on errors
@@ -352,11 +290,12 @@ msg:
     and at `systemctl status keepalived` on this host
 """
 
+import os
 import socket
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vipkit.ha.plugins.module_utils import _listen, _netlink
+from ansible_collections.vipkit.ha.plugins.module_utils import _netlink
 
 
 class InputError(Exception):
@@ -464,6 +403,11 @@ def in_words(seconds):
     return '%g s' % round(seconds, 1)
 
 
+def monotonic():
+    """Seconds on a clock that nobody sets; Python 2.7 has one on Linux too, in steps of 10 ms, as the fifth of os.times()."""
+    return time.monotonic() if hasattr(time, 'monotonic') else os.times()[4]
+
+
 def main():
     module = AnsibleModule(
         argument_spec=dict(
@@ -473,7 +417,6 @@ def main():
             timeout=dict(type='float', default=30),
             stable_for=dict(type='float', default=2),
             sleep=dict(type='float', default=0.2),
-            listen=dict(type='dict', options=_listen.ARGUMENTS),
             fail_on_mismatch=dict(type='bool', default=True),
         ),
         supports_check_mode=True,
@@ -482,12 +425,8 @@ def main():
     try:
         check_seconds(**seconds)
         lists = expectation(*[module.params[name] for name in ('owned', 'not_owned', 'watched')])
-        result = wait(lambda: compare(_netlink.addresses(), *lists), _listen.monotonic, time.sleep, **seconds)
-        if module.params['listen']:
-            result['wire'], notes = _listen.run(module.params['listen'])
-            for note in notes:
-                module.warn(note)
-    except (InputError, _listen.ListenError, _netlink.NetlinkError) as error:
+        result = wait(lambda: compare(_netlink.addresses(), *lists), monotonic, time.sleep, **seconds)
+    except (InputError, _netlink.NetlinkError) as error:
         module.fail_json(msg=str(error))
 
     if result['as_expected']:

@@ -181,5 +181,5 @@ def test_logs_of_nginx_go_on_after_rotation(cluster, node):
         return host.file(log).exists and token in host.file(log).content_string
 
     assert wait_until(logged, 5)
-    assert '/before' in host.file(f'{log}.1').content_string
+    assert wait_until(lambda: '/before' in host.file(f'{log}.1').content_string, 5), 'each worker writes what it has kept'
     assert int(host.check_output(f'stat --format %u {log}')) == int(host.check_output('id --user nobody')), 'workers have to open it, too'

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -244,6 +245,14 @@ def test_explanation_of_an_address_that_is_there_but_not_held(flags, text):
     assert vip_ownership.explain('node128', result, 0).startswith('node128 does not hold 2001:db8::10 after 0 s (expected); it ' + text)
 
 
+def test_clock_goes_on():
+    start = vip_ownership.monotonic()
+    deadline = time.time() + 5
+    while vip_ownership.monotonic() <= start:
+        assert time.time() < deadline
+    assert vip_ownership.monotonic() - start < 5
+
+
 # --- the module as a process ---
 
 # Newer releases of ansible-core want to know how arguments and results are encoded; older ones have no such name.
@@ -280,24 +289,9 @@ def test_module_on_this_host(loopback, check_mode):
     assert (result['missing'], result['unexpected']) == ([], [])
     assert 0.2 <= result['stable_for'] <= result['elapsed'] < 5
     assert [one['holding'] for one in result['transitions']] == [['127.0.0.1']]
-    assert 'msg' not in result and 'failed' not in result and 'wire' not in result
+    assert 'msg' not in result and 'failed' not in result
     assert set(result['addresses'][0]) == set(
         ['interface', 'index', 'family', 'address', 'prefix', 'scope', 'flags', 'up', 'lower_up', 'mac'])
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason='only root may listen')
-@pytest.mark.parametrize('owned', ['127.0.0.1', '203.0.113.250'])
-def test_module_listens_after_the_last_look_whatever_it_showed(loopback, owned):
-    listen = {'interfaces': ['lo'], 'duration': 0.3, 'addresses': ['127.0.0.1']}
-    status, result = run_module(owned=[owned], timeout=0, fail_on_mismatch=False, listen=listen)
-    assert (status, result['as_expected']) == (0, owned == '127.0.0.1')
-    assert sorted(result['wire']) == ['adverts', 'answers', 'malformed']
-
-
-def test_module_tells_why_it_cannot_listen(loopback):
-    status, result = run_module(owned=['127.0.0.1'], timeout=0, listen={'interfaces': ['nowhere0']})
-    assert (status, result['failed']) == (1, True)
-    assert 'nowhere0 does not exist on this host' in result['msg']
 
 
 @pytest.mark.parametrize('fail_on_mismatch', [True, False])
