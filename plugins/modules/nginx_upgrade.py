@@ -396,11 +396,12 @@ class Upgrade(object):
         old, pid_path, timeout = family.current.process, self.watch.pid_path, self.params['timeout']
         self.log = _nginx.open_log(self.watch.proc, old.pid)
         before = inode_and_change(pid_path)
+        back = _nginx.Steady(self.watch.clock, STEADY)  # a file that is just being moved away has changed, and is still found there
 
         def started(seen):
             if seen.current and same(seen.current.process, old):
-                inode, change = inode_and_change(pid_path)
-                if not seen.newcomers and inode == before[0] and change != before[1]:
+                now = inode_and_change(pid_path)
+                if back(now if not seen.newcomers and now[0] == before[0] and now != before else None):
                     raise NginxError('the new master ended while it started')
                 return False
             return seen.current and self.wanted(seen.current.process)

@@ -476,6 +476,20 @@ def test_new_one_that_is_broken(play, version, words, expected):
     assert (result['failure'], result['actions']) == (None, [])
 
 
+def test_pid_file_that_is_just_being_moved_away(play, monkeypatch):
+    look, looks = nginx_upgrade.inode_and_change, []
+
+    def moving(path):
+        looks.append(look(path) if len(looks) != 1 else (looks[0][0], looks[0][1] + 1))  # a rename sets the time before it is seen
+        return looks[-1]
+
+    play.begin('good')
+    play.put('better')
+    monkeypatch.setattr(nginx_upgrade, 'inode_and_change', moving)
+    result = play.upgrade()
+    assert (result['failure'], len(looks) > 1) == (None, True) and play.is_whole('better')
+
+
 def test_new_one_that_is_broken_and_has_connections(play):
     old = play.begin('good')
     play.put('mute')
