@@ -262,7 +262,8 @@ ROWS = [
     ('nginx_certificates.key', CERTIFICATE, items('__nginx_tree'), {'path': 'tls/shop.key', 'content': 'KEY\n', 'mode': '0600', 'secret': True}),
     ('nginx_tls_profile', {**server(listen='443 ssl'), 'nginx_tls_profile': 'modern'}, conf('http'), ['ssl_protocols', 'TLSv1.3']),
     ('nginx_security_headers', {'nginx_security_headers': False}, lacks(names('http'), 'add_header'), True),
-    ('nginx_json_log', {'nginx_json_log': True}, conf('http'), ['access_log', '/usr/local/nginx/logs/access.log', 'json']),
+    ('nginx_json_log', {'nginx_json_log': True}, conf('http'),
+     ['access_log', '/usr/local/nginx/logs/access.log', 'json', 'buffer=64k', 'flush=1s']),
     ('nginx_json_log', {'nginx_json_log': True}, lambda role: [one[:3] for one in role.conf(('http',))], ['log_format', 'json', 'escape=json']),
     # directives by block
     ('nginx_main', {'nginx_main': {'user': 'www', 'worker_rlimit_nofile': 9999}}, conf(), ['user', 'www']),
