@@ -325,7 +325,7 @@ def bring_up(systemd, enabled, started, missing_ok, check_mode):
         return unit, []
     if not unit.exists and not check_mode:
         raise ArtifactError('systemd knows no unit {0}; see that its file is in place, and run again'.format(systemd.unit),
-                            unit=unit, done=[])
+                            known=answer(unit, [], 'restart', []))
     verbs, done = steps(unit, enabled, started), []
     try:
         for verb in verbs:
@@ -333,7 +333,7 @@ def bring_up(systemd, enabled, started, missing_ok, check_mode):
                 systemd.do(verb)
             done.append(verb)
     except ArtifactError as error:
-        raise ArtifactError(str(error), unit=unit, done=done)
+        raise ArtifactError(str(error), known=answer(unit, done, 'restart', []))
     return unit, done
 
 
@@ -353,11 +353,15 @@ def answer(unit, verbs, in_force, stale, companions=()):
 def have(systemd, enabled, started, sums, missing_ok, check_mode, companions=()):
     """Have the unit as asked, and return what the module answers; sums: where the checksums are, or None."""
     unit, verbs = bring_up(systemd, enabled, started, missing_ok, check_mode)
-    changed = [name for name in companions if bring_up(systemd.other(name), enabled, started, not check_mode, check_mode)[1]]
     runs = 'start' in verbs or unit.active in RUNNING
     if sums is None or (check_mode and 'start' in verbs):
-        return answer(unit, verbs, 'yes', [], changed)
-    in_force, stale = verdict(*sums) if runs else ('restart', [])
+        in_force, stale = 'yes', []
+    else:
+        in_force, stale = verdict(*sums) if runs else ('restart', [])
+    try:
+        changed = [name for name in companions if bring_up(systemd.other(name), enabled, started, not check_mode, check_mode)[1]]
+    except ArtifactError as error:  # what is said of the unit holds, whatever becomes of its companions
+        raise ArtifactError(str(error), known=answer(unit, verbs, in_force, stale))
     return answer(unit, verbs, in_force, stale, changed)
 
 
@@ -394,8 +398,7 @@ def main():
     except _nginx.NginxError as error:
         module.fail_json(msg=to_native(error))
     except ArtifactError as error:
-        known = answer(error.details['unit'], error.details['done'], 'restart', []) if error.details else {}
-        module.fail_json(msg=to_native(error), **known)
+        module.fail_json(msg=to_native(error), **error.details.get('known', {}))
     module.exit_json(**result)
 
 

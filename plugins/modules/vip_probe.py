@@ -145,7 +145,7 @@ def ask(address, port, path, timeout):
             connection.request('GET', path, headers={'Connection': 'close'})
             response = connection.getresponse()
             return {'address': address, 'status': response.status, 'line': first_line(response.read(LONGEST))}
-    except (socket.error, HTTPException) as error:
+    except (socket.error, HTTPException, ValueError) as error:  # the last for a name that is none
         return {'address': address, 'status': 0, 'error': getattr(error, 'strerror', None) or str(error) or type(error).__name__}
 
 

@@ -31,6 +31,9 @@ _ELSEWHERE = {
 # The key that holds what stands between the name of a block and its brace.
 _HEADS = {'location': 'path', 'if': 'condition', 'limit_except': 'method', 'upstream': 'name'}
 
+# The key of a block's directives that come before all others, also before those of the same name; for plans, and no input of the role.
+FIRST = '_first'
+
 # Words in a block of keys and values that are no keys.
 _BARE_ENTRIES = ('hostnames', 'volatile', 'ranges', 'proxy_recursive')
 
@@ -296,7 +299,10 @@ class _Writer:
         """The pieces inside of a block, in the order that is given."""
         pieces = []
         for name, value in body.items():
-            pieces += self.raw(where, value) if name == 'raw' else self.directive(where, context, str(name), value)
+            if name == FIRST:
+                pieces += self.body(where, context, value)
+            else:
+                pieces += self.raw(where, value) if name == 'raw' else self.directive(where, context, str(name), value)
         return pieces
 
     def part(self, description, name):

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.vipkit.ha.plugins.plugin_utils._nginx_conf import FIRST
+
 # RFC 7230 6.1 and RFC 6455: without a request to upgrade, the connection to a backend is kept
 UPGRADE = {'args': '$http_upgrade $connection_upgrade', 'entries': {'default': 'upgrade', "''": "''"}}
 PROXY = {
@@ -155,12 +157,6 @@ def looked_for(path):
     return f'(-f {path})'
 
 
-def first(block, name, entry):
-    """A block with one more directive, which comes before all others of its name."""
-    whole = {name: [entry, *entries(block.get(name))]}
-    return {**block, **whole} if name in block else {**whole, **block}
-
-
 def closed_page(page, retry_after):
     """The location that answers for a server that is closed.
 
@@ -184,8 +180,8 @@ def closing(block, server, given):
         return block
     page = closed_page(given['closed_page'], given['closed_retry_after'])
     block = {**block, 'location': [*entries(block.get('location')), page]}
-    send = f'^ {CLOSED} last'
-    return first(block, 'rewrite', send) if closed else first(block, 'if', {'condition': looked_for(path), 'rewrite': send})
+    send = {'rewrite': f'^ {CLOSED} last'}
+    return {FIRST: send if closed else {'if': {'condition': looked_for(path), **send}}, **block}
 
 
 def planned_server(server, given, inherited, splitting):

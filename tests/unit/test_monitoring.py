@@ -98,9 +98,11 @@ def test_stub_status_is_there_where_it_is_built_and_answers_the_host_alone():
 
     assert '= /stub_status' not in locations()
     found = locations(nginx_configure_flags=['--with-http_stub_status_module'])['= /stub_status']
-    assert (found['allow'], found['deny'], found['stub_status']) == ('127.0.0.1', 'all', True)  # and no IPv6, which builds of 1.9.9 may not know
-    found = locations(nginx_configure_flags=['--with-http_stub_status_module'], nginx_health_listen='[::1]:8081')['= /stub_status']
-    assert found['allow'] == '::1'
+    assert (found['allow'], found['deny'], found['stub_status']) == (['127.0.0.1'], 'all', True)  # and no IPv6, which builds of 1.9.9 may not know
+    for listen, allowed in (('[::1]:8081', ['::1']), ('192.0.2.1:8081', ['127.0.0.1', '192.0.2.1']), ('[2001:db8::1]:81', ['::1', '2001:db8::1']),
+                            ('0.0.0.0:81', ['127.0.0.1']), ('[::]:81', ['::1']), ('localhost:81', ['127.0.0.1'])):
+        found = locations(nginx_configure_flags=['--with-http_stub_status_module'], nginx_health_listen=listen)['= /stub_status']
+        assert found['allow'] == allowed
 
 
 @pytest.mark.parametrize('flags', [[], ['--with-http_stub_status_module']])

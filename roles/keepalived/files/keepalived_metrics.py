@@ -264,6 +264,7 @@ def main():
     parser.add_argument('--stamp', default='/etc/ansible/facts.d/vipkit_keepalived.fact', help='what is installed')
     parser.add_argument('--textfile', help='where to; else it is printed')
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *dummy: sys.exit(1))  # so that what was asked for is removed: the password is in it
     samples = of_the_collection('keepalived', options.stamp, ('/run/keepalived.started', '/run/keepalived.loaded'), int(time.time()))
     publish(options.textfile, exposition(METRICS, samples + collect(options.unit)))
 

@@ -47,10 +47,13 @@ def publish(path, text):
         return
     if not os.path.isdir(os.path.dirname(path)):
         os.makedirs(os.path.dirname(path))
-    with io.open(path + '.new', 'w', encoding='utf-8') as handle:  # the collector of node_exporter reads no such name
+    new = path + '.new'                   # the collector of node_exporter reads no such name
+    if os.path.lexists(new):              # left by a look that was broken off, or a link that somebody put there to have root write elsewhere
+        os.remove(new)
+    with io.open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), 'w', encoding='utf-8') as handle:
+        os.fchmod(handle.fileno(), 0o644)  # whatever the umask is
         handle.write(text)
-    os.chmod(path + '.new', 0o644)
-    os.rename(path + '.new', path)
+    os.rename(new, path)
 
 
 # What the host knows

@@ -10,6 +10,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.vipkit.ha.plugins.filter.nginx_certificate_files import nginx_certificate_files
+from ansible_collections.vipkit.ha.plugins.filter.nginx_conf import nginx_conf
 from ansible_collections.vipkit.ha.plugins.filter.nginx_findings import nginx_findings
 from ansible_collections.vipkit.ha.plugins.filter.nginx_plan import nginx_plan
 from ansible_collections.vipkit.ha.plugins.filter.nginx_sockets import nginx_sockets
@@ -124,18 +125,21 @@ LOOK = {'condition': '(-f /run/closed)', 'rewrite': '^ /vipkit-closed last'}
 
 
 def test_a_server_is_closed_before_anything_else_of_it():
-    given = {'listen': ['80'], 'return': '301 /x', 'location': [{'path': '/'}]}
-    assert [*server(**given, closed=True).items()] == [('rewrite', ['^ /vipkit-closed last']), *{**given, 'location': [{'path': '/'}, PAGE]}.items()]
-    assert [*server(**given, closed_file='/run/closed').items()][0] == ('if', [LOOK])
-    own = server(**{'set': '$a b', 'if': {'condition': '$a', 'return': 1}, 'closed_file': '/run/closed'})
-    assert [*own] == ['listen', 'set', 'if', 'location'] and own['if'] == [LOOK, {'condition': '$a', 'return': 1}]
+    given = {'listen': ['80'], 'raw': 'rewrite ^/a /b last;', 'set': '$a b', 'if': {'condition': '($a)', 'return': 1}, 'return': '301 /x',
+             'rewrite': '^/c /d last', 'location': [{'path': '/'}]}
+    for asked, what in (({'closed': True}, 'rewrite ^ /vipkit-closed last;'), ({'closed_file': '/run/closed'}, 'if (-f /run/closed) {')):
+        text = nginx_conf(plan(servers=[{**given, **asked}]), '1.26.3')
+        head = [line.strip() for line in text.partition('server {')[2].splitlines() if line.strip()]
+        assert head[0] == what
+        assert head.index('rewrite ^/a /b last;') < head.index('set $a b;') < head.index('if ($a) {') < head.index('return 301 /x;')
+    assert server(**given, closed=True)['location'] == [{'path': '/'}, PAGE]
 
 
 def test_what_is_said_of_a_server_counts_more_than_what_is_said_of_all():
     done = plan(closed=True, closed_file='/run/closed', servers=[{}, {'closed': False}, {'closed': False, 'closed_file': '/run/b'},
                                                                  {'closed': False, 'closed_file': None}], own_servers=[{'listen': '1'}])['servers']
-    assert [one.get('rewrite', one.get('if')) for one in done] == [
-        ['^ /vipkit-closed last'], [LOOK], [{'condition': '(-f /run/b)', 'rewrite': '^ /vipkit-closed last'}], None, None]
+    assert [one.get('_first') for one in done] == [
+        {'rewrite': '^ /vipkit-closed last'}, {'if': LOOK}, {'if': {'condition': '(-f /run/b)', 'rewrite': '^ /vipkit-closed last'}}, None, None]
     assert done[-2:] == [{'listen': ['80']}, {'listen': '1'}]
 
 

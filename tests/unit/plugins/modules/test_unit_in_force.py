@@ -193,6 +193,16 @@ def test_a_companion_that_there_is_not_is_left_out(host):
     same(host.run(enabled=True, companions=[TIMER], check_mode=True), changed=True, companions_changed=[TIMER], in_force='yes')
 
 
+@pytest.mark.parametrize('active, started', [('active', False), ('inactive', True)])
+def test_a_companion_that_does_not_start_says_nothing_of_the_unit(host, metrics, active, started):
+    host.is_now(active=active)
+    metrics.join('active').write('inactive')
+    metrics.join('fails-start').write('')
+    error = host.failure(enabled=True, companions=[TIMER])
+    assert str(error).startswith('cannot start ' + TIMER)
+    same(error.details['known'], started=started, in_force='yes', stale=[])
+
+
 @pytest.mark.parametrize('outdated', [TIMER, 'nginx-metrics.service'])
 def test_a_timer_is_read_anew_with_its_service(host, metrics, outdated):
     host.state.join(outdated, 'outdated').write('yes\n')
@@ -251,7 +261,7 @@ def test_a_unit_that_does_not_exist(host):
     host.state.join('unit').remove()
     error = host.failure(enabled=True)
     assert str(error) == 'systemd knows no unit nginx.service; see that its file is in place, and run again'
-    assert error.details['unit'].exists is False
+    assert error.details['known']['exists'] is False
     for check_mode in (True, False):
         same(host.run(enabled=True, sums=False, missing_ok=True, check_mode=check_mode),
              changed=False, exists=False, started=False, enabled_now=False, in_force='yes')
@@ -295,7 +305,7 @@ def test_a_unit_that_does_not_start(host):
     assert str(error) == (
         'cannot start nginx.service (Job for nginx.service failed. | See the journal.); its journal ends with: nginx[1]: bind() failed | '
         'systemd[1]: Failed to start nginx.; remove the cause and run again')
-    assert (error.details['unit'].active, error.details['done']) == ('failed', ['enable'])
+    same(error.details['known'], active='failed', enabled_now=True, started=False, in_force='restart')
     assert host.state.join('journal-calls').read() == '--unit nginx.service --lines 10 --quiet --no-pager\n'
     assert 'journal ends' not in str(host.failure(journal=False))
     host.bin.join('journalctl').write('#!/bin/sh\nexit 1\n')

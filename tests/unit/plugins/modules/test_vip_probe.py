@@ -69,6 +69,12 @@ def test_nobody_listens():
             {'address': '127.0.0.1', 'status': 0, 'error': 'Connection refused'}]
 
 
+def test_what_is_no_name_is_told_beside_the_answers_of_the_others():
+    with server(answer(b'node128')) as (port, dummy):
+        good, bad = vip_probe.ask_all(['127.0.0.1', 'a..b'], port, '/', 5)
+    assert good['line'] == 'node128' and bad['status'] == 0 and bad['error']
+
+
 def test_silence_and_an_end_without_an_answer():
     with server(None) as (port, dummy):
         assert vip_probe.ask_all(['127.0.0.1'], port, '/', 0.2) == [{'address': '127.0.0.1', 'status': 0, 'error': 'timed out'}]

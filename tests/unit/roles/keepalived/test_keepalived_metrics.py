@@ -265,6 +265,14 @@ def test_the_file_is_there_as_a_whole_and_for_everybody(tmpdir):
     assert os.listdir(str(tmpdir.join('folder'))) == ['one.prom']
 
 
+def test_a_link_in_a_folder_of_others_leads_root_nowhere(tmpdir):
+    other, path = tmpdir.join('other'), tmpdir.join('vipkit.prom')
+    other.write('theirs')
+    os.symlink(str(other), str(path) + '.new')
+    common.publish(str(path), u'1\n')
+    assert (other.read(), path.read(), path.islink()) == ('theirs', '1\n', False)
+
+
 def test_what_runs_is_compared_with_what_is_on_disk(tmpdir):
     conf, note = tmpdir.join('conf'), tmpdir.join('note')
     conf.write('a')
