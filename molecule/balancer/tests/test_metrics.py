@@ -67,7 +67,7 @@ def stopped(host, service):
 
 def test_the_timers_write_again_and_again(cluster, node):
     host = cluster.nodes[node]
-    before = written(host)
+    before = look(host)
     for name in ('keepalived_metrics_timestamp_seconds', 'nginx_metrics_timestamp_seconds'):
         assert wait_until(lambda name=name: written(host)[name,] > before[name,], 40)
     assert {host.file(f'{FOLDER}/vipkit_{program}.prom').mode for program in ('keepalived', 'nginx')} == {0o644}
