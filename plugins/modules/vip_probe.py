@@ -146,7 +146,7 @@ def ask(address, port, path, timeout):
             response = connection.getresponse()
             return {'address': address, 'status': response.status, 'line': first_line(response.read(LONGEST))}
     except (socket.error, HTTPException, ValueError) as error:  # the last for a name that is none
-        return {'address': address, 'status': 0, 'error': getattr(error, 'strerror', None) or str(error) or type(error).__name__}
+        return {'address': address, 'status': 0, 'error': getattr(error, 'strerror', None) or str(error) or error.__class__.__name__}
 
 
 def ask_all(addresses, port, path, timeout):

@@ -111,7 +111,8 @@ def the_balancer(request, tmp_path, backends):
         'events': {'worker_connections': 64}, 'http_defaults': {'access_log': False}, 'http': {}, 'streams': [], 'stream': {}, 'listen': [],
         'upstreams': [{'name': 'app', 'server': [f'127.0.0.1:{one} max_fails=0' for one in backends], 'keepalive': 4}],
         'servers': [{'listen': f'127.0.0.1:{port}', 'location': [{'path': path, **location} for path, location in LOCATIONS.items()]}],
-        'own_servers': [], 'certificates': 'tls', 'tls_profile': 'old', 'security_headers': False, 'json_log': False, 'send_once': request.param, 'closed': False, 'closed_file': '',
+        'own_servers': [], 'certificates': 'tls', 'tls_profile': 'old', 'security_headers': False, 'json_log': False, 'send_once': request.param,
+        'closed': False, 'closed_file': '',
     }
     (tmp_path / 'nginx.conf').write_text(nginx_conf(nginx_plan(given, VERSION), VERSION))
     with subprocess.Popen([NGINX, '-p', f'{tmp_path}/', '-c', tmp_path / 'nginx.conf', '-g', 'daemon off;']) as running:
