@@ -173,6 +173,7 @@ def test_systemd_knows_all_of_the_unit(cluster, node):
 def test_logs_of_nginx_go_on_after_rotation(cluster, node):
     host, log = cluster.nodes[node], '/usr/local/nginx/logs/access.log'
     host.check_output('curl --silent http://127.0.0.1/before')
+    assert wait_until(lambda: '/before' in host.file(log).content_string, 5), 'an empty log is not rotated'
     host.check_output('logrotate --force /etc/logrotate.d/nginx')
 
     asked = []
@@ -184,5 +185,5 @@ def test_logs_of_nginx_go_on_after_rotation(cluster, node):
         return host.file(log).exists and any(token in host.file(log).content_string for token in asked)
 
     assert wait_until(logged, 5)
-    assert wait_until(lambda: '/before' in host.file(f'{log}.1').content_string, 5), 'each worker writes what it has kept'
+    assert '/before' in host.file(f'{log}.1').content_string
     assert int(host.check_output(f'stat --format %u {log}')) == int(host.check_output('id --user nobody')), 'workers have to open it, too'
