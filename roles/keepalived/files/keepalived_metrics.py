@@ -203,7 +203,7 @@ def answer(pid, number_of_signal, path, whole):
         text = text_of(path)
         if text is not None and whole(text):
             return text
-        time.sleep(0.02)
+        time.sleep(0.02)                  # between two looks at what it writes: nothing tells when that is whole
     raise Silent('process {0} lives, but has not written {1} within {2} s'.format(pid, path, PATIENCE))
 
 
