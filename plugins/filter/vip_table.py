@@ -55,7 +55,7 @@ def vip_table(report, probed=None):
     """Lines of text with aligned columns."""
     probed = probed or {}
     answered = {answer['address']: _shown(answer) for answer in probed.get('answers', [])}
-    otherwise = 'the witness cannot be reached' if probed.get('unreachable') else probed.get('msg', 'not asked') if probed.get('failed') else 'not asked'
+    otherwise = 'the witness cannot be reached' if probed.get('unreachable') else probed.get('msg', 'not asked')
     lines = [_HEADING] + [(row['address'], row['expected'], ', '.join(row['seen']) or 'nobody',
                            ', '.join(sorted({*row['advertised_by'], *row['answered_by']})) or '-', answered.get(row['address'], otherwise))
                           for row in report['rows']]
