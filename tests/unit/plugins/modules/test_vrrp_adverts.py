@@ -19,7 +19,7 @@ import time
 
 import pytest
 
-from ansible_collections.vipkit.ha.plugins.module_utils import _neighbour, _vrrp
+from ansible_collections.vipkit.ha.plugins.module_utils import _neighbour, _vrrp, _wire
 from ansible_collections.vipkit.ha.plugins.modules import vrrp_adverts
 
 UNIT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -185,7 +185,7 @@ def test_frames_that_are_none(frame):
 
 def test_assembled_filter():
     program = (('', 0x28, 12), ('', 0x15, 0x0806, 'take', ''), ('', 0x15, 0x0800, '', 'drop'), ('take', 0x06, 99), ('drop', 0x06, 0))
-    code = vrrp_adverts.assemble(program)
+    code = _wire.assemble(program)
     assert [struct.unpack('=HBBI', code[start:start + 8]) for start in range(0, len(code), 8)] == [
         (0x28, 0, 0, 12), (0x15, 1, 0, 0x0806), (0x15, 0, 1, 0x0800), (0x06, 0, 0, 99), (0x06, 0, 0, 0)]
 
@@ -297,9 +297,9 @@ HEAR = """
 import binascii, json, socket, subprocess, sys
 sys.path.insert(0, sys.argv[1])
 import conftest
-from ansible_collections.vipkit.ha.plugins.modules import vrrp_adverts
+from ansible_collections.vipkit.ha.plugins.module_utils import _wire
 request = json.loads(sys.stdin.readline())
-wire = vrrp_adverts.Wire(vrrp_adverts.links()[request['on']])
+wire = _wire.Wire(_wire.links()[request['on']])
 sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
 sock.bind((str(request['from']), 0))
 for frame in request['frames']:
