@@ -28,6 +28,7 @@ options:
       - C(cluster) is what all hosts of a cluster share, each key being the role's variable without its prefix - C(vrrp_instances),
         C(nodes), C(priority), C(unicast), C(auth_pass), C(vrrp_scripts), C(vrrp_sync_groups) and C(global_defs).
       - C(version), C(configure_flags) and C(blocks) are the host's own.
+      - C(drain_file) and C(yield_dir) are where the tracked files are by which a host hands its addresses over. Without them it has none.
     type: dict
     required: true
   hostvars:
@@ -91,13 +92,16 @@ _value:
     hosts:
       description:
         - For each host C(conf), the blocks of its keepalived.conf as data, its C(interfaces), its longest C(advert_int) in seconds,
-          and the addresses that it should hold
-          (C(owned)), should not (C(not_owned)) and may (C(watched)).
+          the addresses that it should hold (C(owned)), should not (C(not_owned)) and may (C(watched)), and its C(units), what moves as one,
+          for P(vipkit.ha.hand_overs#filter).
       type: dict
 """
 
-from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_lint import lint
-from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import clusters_of, number
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_lint import OWNER_PRIORITY, lint
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import clusters_of, entries, number
+
+DRAIN = 'vipkit_drain'  # the tracker of the whole host
+LEAST, FAULT = 253, 254  # what a tracked file takes off: all but 1 of every priority, and what keepalived takes for a fault
 
 
 def _all_vips(instance):
@@ -111,11 +115,56 @@ def _vips(cluster):
             for instance in cluster.instances for vip in _all_vips(instance)]
 
 
+def _unit_of(instance, cluster, build, units):
+    """What an instance moves with: its sync group if it is in one."""
+    group = next((group['name'] for group in cluster.sync_groups if instance.name in entries(group.get('group'))), None)
+    name = group or instance.name
+    nopreempt = instance.any_on('nopreempt')
+    return units.setdefault((bool(group), name), {
+        'name': name, 'tracker': f"vipkit_yield_{'group_' if group else ''}{name}", 'file': f'{build.yield_dir}/{name}',
+        'value': FAULT if nopreempt else LEAST, 'addresses': [], 'routers': [], 'priorities': {},
+        'advert_int': 0, 'down_timer_adverts': 3, 'preempt_delay': 0, 'version': 2,
+    })
+
+
+def _join(unit, instance, node):
+    """Add an instance to what it moves with."""
+    def longest(keyword, nodes, default=0):
+        return max([unit[keyword], *(number(instance.on(other, keyword)) or default for other in nodes)])
+
+    unit['addresses'] += map(str, _all_vips(instance))
+    unit['routers'].append({'interface': node.interface, 'family': 'inet6' if instance.family == 6 else 'inet',
+                            'virtual_router_id': instance.router_id, 'priority': node.priority})
+    for other in instance.nodes:
+        unit['priorities'][other.name] = min(other.priority or 1, unit['priorities'].get(other.name, OWNER_PRIORITY))
+    unit.update(advert_int=max(unit['advert_int'], number(node.block['advert_int']) or 1), version=max(unit['version'], instance.version(node) or 2),
+                preempt_delay=longest('preempt_delay', instance.nodes), down_timer_adverts=longest('down_timer_adverts', instance.nodes))
+
+
+def _add_trackers(host, cluster, build, instances):
+    """The tracked files by which a host hands its addresses over; no weight lowers the owner's priority (RFC 5798 section 6.1)."""
+    units, trackers = {}, {}
+    for instance, node in instances:
+        if node.priority != OWNER_PRIORITY:
+            unit = _unit_of(instance, cluster, build, units)
+            _join(unit, instance, node)
+            trackers[instance.name] = [DRAIN, unit['tracker']]
+    for block in host['conf']['vrrp_instance']:
+        if block['name'] in trackers:
+            block['track_file'] = [*entries(block.get('track_file')), *trackers[block['name']]]
+    host['units'] = list(units.values())
+    if units:
+        host['conf']['vrrp_track_file'] = [
+            *entries(host['conf'].get('vrrp_track_file')), {'name': DRAIN, 'file': build.drain_file, 'weight': -1},
+            *({'name': unit['tracker'], 'file': unit['file'], 'weight': -1} for unit in host['units'])]
+
+
 def _hosts(cluster):
     """What each host of a cluster is: its part in every instance, as data."""
-    hosts = {}
+    hosts, instances = {}, {}
     for instance in cluster.instances:
         for node in instance.nodes:
+            instances.setdefault(node.name, []).append((instance, node))
             host = hosts.setdefault(node.name, {
                 'conf': {
                     'global_defs': {'router_id': node.name, **cluster.global_defs},
@@ -123,17 +172,22 @@ def _hosts(cluster):
                     'vrrp_script': cluster.scripts,
                     'vrrp_instance': [],
                 },
-                'interfaces': [], 'advert_int': 1, 'owned': [], 'not_owned': [], 'watched': [],
+                'interfaces': [], 'advert_int': 1, 'owned': [], 'not_owned': [], 'watched': [], 'units': [],
             })
-            host['conf']['vrrp_instance'].append(node.block)
+            host['conf']['vrrp_instance'].append(dict(node.block))
             if node.interface not in host['interfaces']:
                 host['interfaces'].append(node.interface)
             host['advert_int'] = max(host['advert_int'], number(node.block['advert_int']) or 1)
             held = 'watched' if instance.owner is None else 'owned' if node is instance.owner else 'not_owned'
             host[held] += map(str, _all_vips(instance))
-    for host in hosts.values():
+    for name, host in hosts.items():
         present = {block['name'] for block in host['conf']['vrrp_instance']}
         groups = [group for group in cluster.sync_groups if present.issuperset(group.get('group') or [None])]
+        build = cluster.build(instances[name][0][1])
+        if build.drain_file:
+            _add_trackers(host, cluster, build, instances[name])
+            # else keepalived ignores weights in it, and the lint has seen that there are no others
+            groups = [{'sync_group_tracking_weight': True, **group} for group in groups]
         if groups:
             host['conf']['vrrp_sync_group'] = groups
     return hosts

@@ -187,13 +187,16 @@ class Build:
     flags: list = dataclasses.field(default_factory=list)
     chosen: list | None = None
     fixes: list = dataclasses.field(default_factory=list)
+    drain_file: str | None = None
+    yield_dir: str | None = None
 
     @classmethod
     def of(cls, description):
         """The build that a host describes; without a choice of features, only its flags tell what it has."""
         flags, chosen = description.get('configure_flags'), description.get('features')
         has = flags if chosen is None else built_with(chosen, flags or [])
-        return cls(str(description.get('version', '')), has, description.get('blocks') or {}, flags or [], chosen, description.get('fixes') or [])
+        return cls(str(description.get('version', '')), has, description.get('blocks') or {}, flags or [], chosen, description.get('fixes') or [],
+                   description.get('drain_file'), description.get('yield_dir'))
 
 
 class Cluster:

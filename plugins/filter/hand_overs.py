@@ -1,0 +1,98 @@
+# -*- coding: utf-8 -*-
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: hand_overs
+short_description: Tell how a host hands over what it holds, and when the next node will take it
+version_added: 1.0.0
+author: vipkit.ha contributors (@vipkit)
+description:
+  - Gives for each instance or sync group of a host what M(vipkit.ha.vip_hand_over) has to know of it.
+  - A better node takes over 3 adverts and its skew time after the last advert of the old priority (RFC 5798 section 6.1,
+    C(Master_Down_Interval)); after a fault it takes its skew time alone.
+  - What nobody else alive serves is left out, since it cannot be handed over. So is what has priority 255, which no weight lowers.
+positional: _input, host, living
+options:
+  _input:
+    description: The plan, from P(vipkit.ha.vrrp_plan#filter).
+    type: dict
+    required: true
+  host:
+    description: The host's name in the inventory.
+    type: str
+    required: true
+  living:
+    description: The hosts whose keepalived runs.
+    type: list
+    elements: str
+    required: true
+  priorities:
+    description: Priorities of the next node by the name of the instance or sync group, where they are not those of the plan.
+    type: dict
+    default: {}
+seealso:
+  - module: vipkit.ha.vip_hand_over
+"""
+
+EXAMPLES = r"""
+- name: Give away everything that this host holds
+  vipkit.ha.vip_hand_over:
+    state: yielded
+    units: "{{ plan | vipkit.ha.hand_overs(inventory_hostname, ['node129']) }}"
+    drain_file: /etc/keepalived/drain
+"""
+
+RETURN = r"""
+_value:
+  description: What is given as O(vipkit.ha.vip_hand_over#module:units).
+  type: list
+  elements: dict
+  sample:
+    - name: vrrp_instance_1
+      file: /run/keepalived.yield/vrrp_instance_1
+      value: 253
+      addresses: [192.168.100.100]
+      routers: [{interface: eth0, family: inet, virtual_router_id: 100, priority: 100}]
+      advert_int: 1.0
+      delay: 3.805
+      patience: 7.0
+"""
+
+FAULT = 254
+PASSED_ON = ('name', 'file', 'value', 'addresses', 'routers', 'advert_int')
+
+
+def _moments(unit, priority):
+    """(seconds until the next node takes over, seconds after which it is certain that it does not)."""
+    interval = unit['advert_int']
+    second = interval if unit['version'] == 3 else 1      # what the skew is a part of
+    skew = (256 - priority) / 256 * second
+    if unit['value'] >= FAULT:
+        return skew, second + 1
+    # a check may have lowered the priority of the next one, and an advert may be lost
+    latest = (unit['down_timer_adverts'] + 1) * interval + second + 1
+    if unit['preempt_delay']:
+        return None, unit['preempt_delay'] + interval + latest
+    return unit['down_timer_adverts'] * interval + skew, latest
+
+
+def hand_overs(plan, host, living, priorities=None):
+    """What a host can hand over, and how long each takes."""
+    found = []
+    for unit in plan['hosts'][host]['units']:
+        heirs = [priority for node, priority in unit['priorities'].items() if node != host and node in living]
+        if heirs:
+            delay, patience = _moments(unit, (priorities or {}).get(unit['name'], max(heirs)))
+            found.append({**{key: unit[key] for key in PASSED_ON}, 'delay': delay, 'patience': patience})
+    return found
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self):
+        """The filters of this file."""
+        return {'hand_overs': hand_overs}

@@ -1,0 +1,610 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: vip_hand_over
+short_description: Hand virtual IPs over to another node without losing a request
+version_added: 1.0.0
+author: "vipkit.ha contributors (@vipkit)"
+description:
+  - Lowers the priority of a running keepalived through tracked files, so that the next node takes the virtual IPs before this one lets
+    go of them.
+  - The one that gives an address away is the one that knows when. A better node takes over a fixed time after the last advert of
+    the old priority (RFC 5798 section 6.1, C(Master_Down_Interval)), so this module lowers the priority right after an advert, and
+    is ready at that moment.
+  - For the last instants before it, new connections are left unanswered; their clients try again after a second (RFC 6298), and reach
+    the new owner. Connections that nginx keeps open are closed as on a reload. So requests under way come to their end,
+    and none is cut off that takes less than O(lead).
+  - A node that takes nothing over makes the module fail. The priority is then what it was, and no address has moved away
+    for good.
+options:
+  state:
+    description:
+      - V(yielded) gives away all of O(units) that the host holds, and with O(drained=true) notes it as drained, which outlives a reboot.
+      - V(ready) is the first step back. The host is no longer drained, and its priority just below that of whoever holds the
+        virtual IPs, so that it is the next one when that one yields.
+      - V(normal) gives every unit its own priority again.
+    type: str
+    choices: [yielded, ready, normal]
+    required: true
+  units:
+    description:
+      - What moves as one, as P(vipkit.ha.hand_overs#filter) tells it.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: What it is called in messages, the name of the instance or of the sync group.
+        type: str
+        required: true
+      file:
+        description: The tracked file that lowers its priority by the number in it.
+        type: path
+        required: true
+      value:
+        description: The number that gives it away. From V(254) on keepalived takes it for a fault, which C(nopreempt) needs.
+        type: int
+        default: 253
+      addresses:
+        description: Its virtual IPs.
+        type: list
+        elements: str
+        required: true
+      routers:
+        description: The virtual routers in it.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          interface:
+            description: The interface that its adverts are on.
+            type: str
+            required: true
+          family:
+            description: The family of its adverts.
+            type: str
+            choices: [inet, inet6]
+            required: true
+          virtual_router_id:
+            description: Its id.
+            type: int
+            required: true
+          priority:
+            description: Its priority on this host.
+            type: int
+            required: true
+      advert_int:
+        description: Seconds between two adverts.
+        type: float
+        required: true
+      delay:
+        description:
+          - Seconds from the last advert of the old priority, or from the fault, until the next node takes over.
+          - Not given where that cannot be foretold (C(preempt_delay)). New connections are then not held back.
+        type: float
+      patience:
+        description: Seconds after which it is certain that nobody takes over, counted from the same moment.
+        type: float
+        required: true
+  drain_file:
+    description: The tracked file that lowers the priority of everything on this host.
+    type: path
+    required: true
+  drained:
+    description: Whether V(yielded) leaves the host drained. Without it the units stay lowered until V(normal).
+    type: bool
+    default: false
+  lead:
+    description: Seconds before the moment of the hand-over in which no new connection is answered, at most V(0.8).
+    type: float
+    default: 0.4
+  pid_path:
+    description: The pid file of an nginx that is to close the connections which it keeps open. Nothing else is done to it.
+    type: path
+  loaded_sums:
+    description:
+      - Checksums of the configuration that the nginx of O(pid_path) has loaded. Where they are no longer those of the files, its
+        connections are left alone, since it would load what nobody has tested.
+    type: path
+attributes:
+  check_mode:
+    description: Can run in check mode and return what it would return otherwise.
+    support: partial
+    details:
+      - It changes nothing, and tells only whether the host holds anything to give away.
+  diff_mode:
+    description: Returns details on what has changed when in diff mode.
+    support: none
+  idempotent:
+    description: When run twice in a row with the same options, the second run changes nothing.
+    support: full
+  platform:
+    description: The platforms that the module runs on.
+    support: full
+    platforms: linux
+notes:
+  - It needs root. New connections are held back with nft or, where it is missing, iptables; without either it hands over all the same,
+    and RV(held_by) is empty. Its rules end by themselves after a second, whatever becomes of the module.
+  - A request that takes longer than O(lead) is cut off when its address moves, as with every move of an address. RV(units[].cut) tells how
+    many connections that were.
+  - keepalived has to have read a configuration with the tracked files, which the role M(ignore:keepalived) writes.
+seealso:
+  - module: vipkit.ha.vip_ownership
+  - plugin: vipkit.ha.hand_overs
+    plugin_type: filter
+  - name: RFC 5798
+    description: Virtual Router Redundancy Protocol (VRRP) Version 3.
+    link: https://www.rfc-editor.org/rfc/rfc5798
+"""
+
+EXAMPLES = r"""
+- name: Give away everything that this host holds, and keep it away
+  vipkit.ha.vip_hand_over:
+    state: yielded
+    units: "{{ plan | vipkit.ha.hand_overs(inventory_hostname, ['node129']) }}"
+    drain_file: /etc/keepalived/drain
+    drained: true
+    pid_path: /usr/local/nginx/nginx.pid
+    loaded_sums: /run/nginx.loaded
+"""
+
+RETURN = r"""
+units:
+  description: What became of each of O(units).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: As given.
+      returned: always
+      type: str
+      sample: vrrp_instance_1
+    outcome:
+      description:
+        - With O(state=yielded) V(handed over) or V(not held).
+        - With O(state=ready) V(next), or V(free) when nobody is master.
+        - With O(state=normal) V(normal).
+      returned: always
+      type: str
+      sample: handed over
+    took:
+      description: Seconds from the moment that O(units[].delay) counts from until the virtual IPs were gone from this host.
+      returned: when it was handed over
+      type: float
+      sample: 3.81
+    cut:
+      description: Connections through its virtual IPs that were open when it moved.
+      returned: when it was handed over
+      type: int
+      sample: 0
+    priority:
+      description: The priority that it has now, the lowest of its virtual routers.
+      returned: with O(state=ready)
+      type: int
+      sample: 49
+held_by:
+  description: What held new connections back, V(nft) or V(iptables); empty if nothing could.
+  returned: with O(state=yielded)
+  type: str
+  sample: nft
+elapsed:
+  description: Seconds that all of it took.
+  returned: success
+  type: float
+  sample: 4.2
+msg:
+  description: Who has not taken over, what was done about it, and what to look at.
+  returned: on failure
+  type: str
+"""
+
+import binascii
+import errno
+import os
+import select
+import socket
+import subprocess
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.text.converters import to_native
+from ansible_collections.vipkit.ha.plugins.module_utils import _artifact, _keepalived, _neighbour, _netlink, _nginx, _vrrp
+from ansible_collections.vipkit.ha.plugins.module_utils._wire import ListenError, choose, links, opened
+
+FAULT = 254
+DRAINED = 253           # lowers every priority below 254 to 1, the least (RFC 5798 section 5.2.4)
+LONGEST_LEAD = 0.8      # a client asks again after 1 s (RFC 6298 section 2)
+HOLD = 1                # seconds after which the kernel itself ends it
+LEAST_LEAD = 0.05
+PAUSE = 0.005           # between two looks
+ESTABLISHED = '01'
+TABLE = 'vipkit_hold'
+
+WAITING, LOWERED, GONE, STAYED = 'waiting', 'lowered', 'gone', 'stayed'
+
+
+class HandOverError(Exception):
+    """What failed, where, and what to do next."""
+
+
+# --- pure ---
+
+class Unit(object):
+    """What moves as one, and how far it is. It decides; others do."""
+
+    def __init__(self, given, lead, now):
+        self.name, self.file, self.value = given['name'], given['file'], given['value']
+        self.addresses = set(canonical(address) for address in given['addresses'])
+        self.routers = dict(((one['interface'], one['family'], one['virtual_router_id']), one['priority']) for one in given['routers'])
+        self.delay, self.patience = given['delay'], given['patience']
+        self.faults = self.value >= FAULT
+        self.lead = min(lead, LONGEST_LEAD)
+        if self.faults and self.delay is not None:
+            # nobody has the address meanwhile, and all of it has to be over before clients ask again
+            self.lead = min(self.lead, max(LEAST_LEAD, LONGEST_LEAD - self.delay))
+        self.state, self.holding, self.since = WAITING, False, None
+        self.ready = now if self.delay is None else now + max(0, self.lead - (0 if self.faults else self.delay))
+        self.silent_at = self.ready + given['advert_int'] * 3 + 1
+        self.took = None
+
+    def holds_back(self, now):
+        """Whether it is time to leave new connections unanswered."""
+        if self.delay is None or self.holding or self.state not in (WAITING, LOWERED):
+            return False
+        if self.state == WAITING:
+            return self.faults or self.lead > self.delay
+        return now >= self.since + self.delay - self.lead
+
+    def act(self, now, advertised, held):
+        """What is to be done now."""
+        todo = []
+        if self.holds_back(now):
+            self.holding = True
+            todo.append('hold')
+        if self.state == WAITING:
+            if not held:
+                self.state = GONE
+                todo.append('release')
+            elif now >= self.ready and (advertised or self.faults):
+                self.state, self.since = LOWERED, now
+                todo.append('lower')
+            elif now >= self.silent_at:
+                self.state = STAYED
+        elif self.state == LOWERED:
+            # with a fault keepalived takes the addresses off at once, whether or not anybody wants them
+            if not held and (not self.faults or now >= self.since + (self.delay or 0)):
+                self.state, self.took = GONE, now - self.since
+                todo.append('release')
+            elif now >= self.since + self.patience:
+                self.state = STAYED
+        return todo
+
+    def below(self, heard):
+        """(the number for its file, its priority then) that make it the next one after the masters that were heard."""
+        known = [(own, heard[router]) for router, own in self.routers.items() if router in heard]
+        by = max([0] + [own - max(1, master - 1) for own, master in known if own >= master])
+        return by, max(1, min(self.routers.values()) - by)
+
+
+def canonical(address):
+    family, bare = _vrrp.family_of(address), address.partition('/')[0]
+    try:
+        return _vrrp.unpack(family, _vrrp.pack(bare))
+    except (socket.error, ValueError):
+        raise HandOverError("'%s' is not an address; write it like 192.0.2.10 or 2001:db8::10" % address)
+
+
+def advert_in(data):
+    """The advert in a frame, or None."""
+    frame = _neighbour.split_frame(data)
+    ip = frame and _vrrp.split_ip(frame.payload)
+    try:
+        return ip and _vrrp.parse(ip)
+    except _vrrp.VrrpError:
+        return None
+
+
+def open_on(addresses, table):
+    """How many connections a table of the kernel, /proc/net/tcp or tcp6, has on these addresses."""
+    wanted = set(as_in_table(address) for address in addresses)
+    found = (line.split(None, 4) for line in table)
+    return sum(1 for fields in found if len(fields) > 3 and fields[3] == ESTABLISHED and fields[1].partition(':')[0] in wanted)
+
+
+def as_in_table(address):
+    """An address as /proc/net/tcp and tcp6 write it: each four bytes as a number of this machine."""
+    packed = _vrrp.pack(address)
+    turned = b''.join(packed[place:place + 4][::-1] for place in range(0, len(packed), 4)) if os.sys.byteorder == 'little' else packed
+    return to_native(binascii.hexlify(turned)).upper()
+
+
+# --- new connections ---
+
+class Nft(object):
+    """Leaves new connections to some addresses unanswered. The kernel ends it by itself."""
+
+    name = 'nft'
+
+    def __init__(self):
+        self.load('add table inet {t}\ndelete table inet {t}\nadd table inet {t}\n'
+                  'add set inet {t} v4 {{ type ipv4_addr; flags timeout; }}\nadd set inet {t} v6 {{ type ipv6_addr; flags timeout; }}\n'
+                  'add chain inet {t} input {{ type filter hook input priority -300; }}\n'
+                  'add rule inet {t} input ip daddr @v4 tcp flags & (syn|ack) == syn drop\n'
+                  'add rule inet {t} input ip6 daddr @v6 tcp flags & (syn|ack) == syn drop\n'.format(t=TABLE))
+
+    def load(self, commands):
+        call(['nft', '-f', '-'], commands)
+
+    def on(self, addresses):
+        self.load(''.join('add element inet {0} {1} {{ {2} timeout {3}s }}\n'.format(TABLE, 'v6' if ':' in address else 'v4', address, HOLD)
+                          for address in sorted(addresses)))
+
+    def off(self, addresses):
+        """The rest of a second changes nothing for a host that no longer has the address."""
+
+    def close(self):
+        self.load('delete table inet {0}\n'.format(TABLE))
+
+
+class Iptables(object):
+    """The same where there is no nft; a process of its own ends it, whatever becomes of this one."""
+
+    name = 'iptables'
+
+    def __init__(self):
+        call(['iptables', '-w', '-S', 'INPUT'])
+
+    def rules(self, verb, addresses):
+        for address in sorted(addresses):
+            yield ['ip6tables' if ':' in address else 'iptables', '-w', verb, 'INPUT', '-d', address, '-p', 'tcp', '--syn', '-j', 'DROP']
+
+    def on(self, addresses):
+        removal = '; '.join(' '.join(rule) for rule in self.rules('-D', addresses))
+        with open(os.devnull, 'r+b') as nothing:
+            subprocess.Popen(['sh', '-c', 'sleep {0}; {1}'.format(HOLD, removal)], stdin=nothing, stdout=nothing, stderr=nothing, close_fds=True,
+                             preexec_fn=os.setsid)
+        for rule in self.rules('-I', addresses):
+            call(rule)
+
+    def off(self, addresses):
+        """The process that was started with it does that."""
+
+    def close(self):
+        """Nothing is left behind."""
+
+
+class Nothing(object):
+    """Where neither can be used."""
+
+    name = ''
+
+    def on(self, addresses):
+        pass
+
+    off = on
+
+    def close(self):
+        pass
+
+
+def call(command, text=''):
+    """Run a command that must not fail."""
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, close_fds=True)
+    except EnvironmentError as error:
+        raise HandOverError('{0}: {1}'.format(command[0], error))
+    said = process.communicate(text.encode('ascii'))[0]
+    if process.returncode != 0:
+        raise HandOverError('{0}: {1}'.format(' '.join(command), to_native(said, errors='replace').strip()))
+
+
+def what_holds_back():
+    """The first of them that works here."""
+    for kind in (Nft, Iptables):
+        try:
+            return kind()
+        except HandOverError:
+            continue
+    return Nothing()
+
+
+# --- the host ---
+
+def held_addresses():
+    return set(_vrrp.unpack(_vrrp.family_of(one['address']), _vrrp.pack(one['address'])) for one in _netlink.addresses()
+               if not set(one['flags']) & set(('tentative', 'dadfailed')))
+
+
+def number_in(path):
+    """What keepalived reads in a tracked file; one that is missing is 0."""
+    try:
+        with open(path, 'rb') as handle:
+            text = to_native(handle.read()).strip()
+    except EnvironmentError as error:
+        if error.errno != errno.ENOENT:
+            raise HandOverError('cannot read {0} ({1}); run this as root'.format(path, error))
+        return 0
+    return int(text) if text.lstrip('-').isdigit() else 0
+
+
+def write(path, number):
+    """Whether it had to be written. keepalived sees it at once."""
+    if number_in(path) == number:
+        return False
+    try:
+        with _artifact.replacing(path) as handle:
+            handle.write('{0}\n'.format(number).encode('ascii'))
+    except EnvironmentError as error:
+        raise HandOverError('cannot write {0} ({1}); see that keepalived runs with the unit that the role writes'.format(path, error))
+    return True
+
+
+def connections(addresses):
+    """How many are open on these addresses."""
+    found = 0
+    for name in ('tcp', 'tcp6'):
+        path = '/proc/net/' + name
+        if os.path.exists(path):
+            with open(path) as table:
+                found += open_on(set(addresses) | set('::ffff:' + one for one in addresses if ':' not in one), table)
+    return found
+
+
+def close_kept(pid_path, loaded_sums, addresses):
+    """Have nginx close what it keeps open, once the requests under way are answered."""
+    if not pid_path or not connections(addresses):
+        return
+    master = _nginx.family('/proc', pid_path).current
+    if not master:
+        return
+    if loaded_sums and _keepalived.run(['sha256sum', '--check', '--status', loaded_sums], 5).rc != 0:
+        return
+    _nginx.send('/proc', master.process, 1)  # HUP
+
+
+def adverts(wires, pause):
+    """Yield (interface, advert, whether this host sent it) of all that comes in within a moment."""
+    for wire in select.select(wires, [], [], pause)[0]:
+        found = wire.hear()
+        advert = found and advert_in(found[0])
+        if advert:
+            yield (wire.name, advert['family'], advert['virtual_router_id']), advert, found[1]
+
+
+class Host(object):
+    """What is done on the host; the units decide when."""
+
+    def __init__(self, params):
+        self.drain_file, self.drained = params['drain_file'], params['drained']
+        self.pid_path, self.loaded_sums = params['pid_path'], params['loaded_sums']
+
+    def do(self, unit, action, holder):
+        if action == 'hold':
+            holder.on(unit.addresses)
+            close_kept(self.pid_path, self.loaded_sums, unit.addresses)
+        elif action == 'release':
+            holder.off(unit.addresses)
+        elif action == 'lower':
+            write(unit.file, unit.value)
+
+    def yield_all(self, units, wires, holder):
+        """Give away what is held, as much at once as there is."""
+        while True:
+            heard = set(router for router, dummy, outgoing in adverts(wires, PAUSE) if outgoing)
+            held, now = held_addresses(), _keepalived.monotonic()
+            for unit in units:
+                for action in unit.act(now, bool(heard & set(unit.routers)), bool(unit.addresses & held)):
+                    self.do(unit, action, holder)
+            if all(unit.state in (GONE, STAYED) for unit in units):
+                return
+
+    def masters(self, units, wires, patience):
+        """{router: priority} of the others that are heard to advertise."""
+        wanted = set(router for unit in units for router in unit.routers)
+        found, end = {}, _keepalived.monotonic() + patience
+        while _keepalived.monotonic() < end and set(found) != wanted:
+            for router, advert, outgoing in adverts(wires, PAUSE):
+                if router in wanted and not outgoing and advert['priority'] > 0:
+                    found[router] = advert['priority']
+        return found
+
+
+def restore(units):
+    for unit in units:
+        write(unit.file, 0)
+
+
+def yielded(host, units, wires):
+    held = held_addresses()
+    ours = [unit for unit in units if unit.addresses & held]
+    holder = what_holds_back() if ours else Nothing()
+    try:
+        if ours:
+            host.yield_all(ours, wires, holder)
+            stayed = [unit.name for unit in ours if unit.state == STAYED]
+            if stayed:
+                raise HandOverError(
+                    'no other node has taken over {0}, so this host has its own priority again and keeps it; look whether keepalived runs on '
+                    'the other nodes, and whether their check scripts succeed'.format(', '.join(stayed)))
+    except Exception:
+        restore(units)
+        raise
+    finally:
+        holder.close()
+    changed = bool(ours)
+    if host.drained:
+        # first this, so that the priority never rises in between
+        changed = write(host.drain_file, DRAINED) or changed
+        restore(units)
+    return changed, {'held_by': holder.name, 'units': [
+        {'name': unit.name, 'outcome': 'handed over', 'took': round(unit.took or 0, 3), 'cut': connections(unit.addresses)} if unit in ours
+        else {'name': unit.name, 'outcome': 'not held'} for unit in units]}
+
+
+def ready(host, units, wires, patience):
+    movable = [unit for unit in units if not unit.faults]
+    heard = host.masters(movable, wires, patience)
+    answer, changed = [], False
+    for unit in units:
+        by, priority = unit.below(heard) if not unit.faults else (0, min(unit.routers.values()))
+        changed = write(unit.file, by) or changed
+        answer.append({'name': unit.name, 'priority': priority, 'outcome': 'next' if set(unit.routers) & set(heard) else 'free'})
+    changed = write(host.drain_file, 0) or changed
+    return changed, {'units': answer}
+
+
+def normal(units):
+    return any([write(unit.file, 0) for unit in units]), {'units': [{'name': unit.name, 'outcome': 'normal'} for unit in units]}
+
+
+def main():
+    router = dict(interface=dict(type='str', required=True), family=dict(type='str', choices=['inet', 'inet6'], required=True),
+                  virtual_router_id=dict(type='int', required=True), priority=dict(type='int', required=True))
+    unit = dict(name=dict(type='str', required=True), file=dict(type='path', required=True), value=dict(type='int', default=DRAINED),
+                addresses=dict(type='list', elements='str', required=True), routers=dict(type='list', elements='dict', required=True, options=router),
+                advert_int=dict(type='float', required=True), delay=dict(type='float'), patience=dict(type='float', required=True))
+    module = AnsibleModule(
+        argument_spec=dict(
+            state=dict(type='str', choices=['yielded', 'ready', 'normal'], required=True),
+            units=dict(type='list', elements='dict', required=True, options=unit),
+            drain_file=dict(type='path', required=True),
+            drained=dict(type='bool', default=False),
+            lead=dict(type='float', default=0.4),
+            pid_path=dict(type='path'),
+            loaded_sums=dict(type='path'),
+        ),
+        supports_check_mode=True,
+    )
+    params, start = module.params, _keepalived.monotonic()
+    try:
+        if not 0 <= params['lead'] <= LONGEST_LEAD:
+            raise HandOverError('lead is {0}; give it as seconds from 0 to {1}'.format(params['lead'], LONGEST_LEAD))
+        units, host = [Unit(one, params['lead'], start) for one in params['units']], Host(params)
+        if module.check_mode:
+            held = held_addresses()
+            would = params['state'] != 'yielded' or params['drained'] and number_in(params['drain_file']) != DRAINED or any(
+                unit.addresses & held for unit in units)
+            module.exit_json(changed=bool(would), units=[], elapsed=0.0)
+        if params['state'] == 'normal':
+            changed, answer = normal(units)
+        else:
+            with opened(choose(sorted(set(one[0] for unit in units for one in unit.routers)), links()) if units else []) as wires:
+                if params['state'] == 'yielded':
+                    changed, answer = yielded(host, units, wires)
+                else:
+                    changed, answer = ready(host, units, wires, max([1] + [3 * one['advert_int'] + 1 for one in params['units']]))
+    except (HandOverError, ListenError, _netlink.NetlinkError, _nginx.NginxError, _artifact.ArtifactError) as error:
+        module.fail_json(msg=to_native(error))
+    module.exit_json(changed=changed, elapsed=round(_keepalived.monotonic() - start, 3), **answer)
+
+
+if __name__ == '__main__':
+    main()
