@@ -33,6 +33,9 @@ options:
     description: Priorities of the next node by the name of the instance or sync group, where they are not those of the plan.
     type: dict
     default: {}
+  heir:
+    description: A host. With it, only what the plan gives to it is told.
+    type: str
 seealso:
   - module: vipkit.ha.vip_hand_over
 """
@@ -52,7 +55,7 @@ _value:
   elements: dict
   sample:
     - name: vrrp_instance_1
-      file: /run/keepalived.yield/vrrp_instance_1
+      file: /run/keepalived.yield.vrrp_instance_1
       value: 253
       addresses: [192.168.100.100]
       routers: [{interface: eth0, family: inet, virtual_router_id: 100, priority: 100}]
@@ -79,10 +82,12 @@ def _moments(unit, priority):
     return unit['down_timer_adverts'] * interval + skew, latest
 
 
-def hand_overs(plan, host, living, priorities=None):
+def hand_overs(plan, host, living, priorities=None, heir=None):
     """What a host can hand over, and how long each takes."""
-    found = []
+    found, wanted = [], set(plan['hosts'][heir]['owned']) if heir else None
     for unit in plan['hosts'][host]['units']:
+        if wanted is not None and not wanted & set(unit['addresses']):
+            continue
         heirs = [priority for node, priority in unit['priorities'].items() if node != host and node in living]
         if heirs:
             delay, patience = _moments(unit, (priorities or {}).get(unit['name'], max(heirs)))

@@ -101,7 +101,7 @@ def _owners(vip, row, listeners):
             return SEVERAL, f'{_listed(holders)} holds it and {_listed(names)} {what} it: split brain, find out who that is and stop it'
     if not advertisers and holders[0] in listeners:
         return ELSEWHERE, f'{holders[0]} holds it and does not advertise it: look whether the VRRP process of keepalived runs there'
-    if holders[0] not in ([vip['owner']] if vip['owner'] else vip['nodes']):
+    if holders[0] not in ([vip['owner']] if vip['owner'] else vip['eligible']):
         return ELSEWHERE, f"{holders[0]} holds it: look at keepalived's log and at its check scripts on the expected owner"
     return IN_ORDER, None
 
@@ -123,7 +123,7 @@ def vip_report(plan, seen, heard=None, hostvars=None):
         }
         row['grade'], problem = _owners(vip, row, heard)
         if problem:
-            expected = vip['owner'] or 'any one of ' + _listed(vip['nodes'])
+            expected = vip['owner'] or 'any one of ' + _listed(vip['eligible'])
             problems.append(f"{vip['address']} ({vip['instance']}): expected on {expected}, {problem}.")
         rows.append(row)
     for host in plan['members']:

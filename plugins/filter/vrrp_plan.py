@@ -28,7 +28,7 @@ options:
       - C(cluster) is what all hosts of a cluster share, each key being the role's variable without its prefix - C(vrrp_instances),
         C(nodes), C(priority), C(unicast), C(auth_pass), C(vrrp_scripts), C(vrrp_sync_groups) and C(global_defs).
       - C(version), C(configure_flags) and C(blocks) are the host's own.
-      - C(drain_file) and C(yield_dir) are where the tracked files are by which a host hands its addresses over. Without them it has none.
+      - C(drain_file) and C(yield_prefix) are where the tracked files are by which a host hands its addresses over. Without them it has none.
     type: dict
     required: true
   hostvars:
@@ -85,15 +85,15 @@ _value:
     vips:
       description:
         - Each virtual IP with its C(address), its C(instance) and C(virtual_router_id), its C(nodes), the preferred one first,
-          and its C(owner).
+          those of them that are C(eligible), which is all of them until P(vipkit.ha.plan_around#filter) says otherwise, and its C(owner).
         - The owner is null where C(nopreempt) leaves it to history.
       type: list
       elements: dict
     hosts:
       description:
         - For each host C(conf), the blocks of its keepalived.conf as data, its C(interfaces), its longest C(advert_int) in seconds,
-          the addresses that it should hold (C(owned)), should not (C(not_owned)) and may (C(watched)), and its C(units), what moves as one,
-          for P(vipkit.ha.hand_overs#filter).
+          the addresses that it should hold (C(owned)), should not (C(not_owned)) and may (C(watched)), its C(drain_file), and its C(units), what moves as
+          one, for P(vipkit.ha.hand_overs#filter).
       type: dict
 """
 
@@ -111,7 +111,8 @@ def _all_vips(instance):
 
 def _vips(cluster):
     return [{'address': str(vip), 'instance': instance.name, 'virtual_router_id': instance.router_id,
-             'owner': instance.owner.name if instance.owner else None, 'nodes': [node.name for node in instance.ranked]}
+             'owner': instance.owner.name if instance.owner else None, 'nodes': [node.name for node in instance.ranked],
+             'eligible': [node.name for node in instance.ranked]}
             for instance in cluster.instances for vip in _all_vips(instance)]
 
 
@@ -121,7 +122,7 @@ def _unit_of(instance, cluster, build, units):
     name = group or instance.name
     nopreempt = instance.any_on('nopreempt')
     return units.setdefault((bool(group), name), {
-        'name': name, 'tracker': f"vipkit_yield_{'group_' if group else ''}{name}", 'file': f'{build.yield_dir}/{name}',
+        'name': name, 'tracker': f"vipkit_yield_{'group_' if group else ''}{name}", 'file': f'{build.yield_prefix}{name}',
         'value': FAULT if nopreempt else LEAST, 'addresses': [], 'routers': [], 'priorities': {},
         'advert_int': 0, 'down_timer_adverts': 3, 'preempt_delay': 0, 'version': 2,
     })
@@ -172,7 +173,7 @@ def _hosts(cluster):
                     'vrrp_script': cluster.scripts,
                     'vrrp_instance': [],
                 },
-                'interfaces': [], 'advert_int': 1, 'owned': [], 'not_owned': [], 'watched': [], 'units': [],
+                'interfaces': [], 'advert_int': 1, 'owned': [], 'not_owned': [], 'watched': [], 'drain_file': cluster.build(node).drain_file, 'units': [],
             })
             host['conf']['vrrp_instance'].append(dict(node.block))
             if node.interface not in host['interfaces']:

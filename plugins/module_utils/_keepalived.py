@@ -12,6 +12,7 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import collections
+import errno
 import os
 import re
 import signal
@@ -225,6 +226,18 @@ def numbered():
 # Commands
 
 Outcome = collections.namedtuple('Outcome', ['rc', 'output', 'timed_out'])
+
+
+def tracked_number(path):
+    """Return what keepalived reads in a tracked file; one that is missing, or holds no number, is 0."""
+    try:
+        with open(path, 'rb') as handle:
+            found = re.match(r'\s*-?\d+', to_text(handle.read(), errors='replace'))
+    except EnvironmentError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return 0
+    return int(found.group(0)) if found else 0
 
 
 def monotonic():

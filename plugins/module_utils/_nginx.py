@@ -226,7 +226,7 @@ def listen_text(listener):
     return u'{0}:{1}{2}'.format(address, listener.port, u'/udp' if listener.kind.startswith('udp') else u'')
 
 
-def _listener(kind, local):
+def listener_of(kind, local):
     """Return the Listener that the tables of sockets call so."""
     words, dummy, port = local.partition(':')
     packed = b''.join(struct.pack('=I', int(words[place:place + 8], 16)) for place in range(0, len(words), 8))
@@ -238,7 +238,7 @@ def _on_network(kind, table):
     for line in table:
         fields = line.split()
         if fields[3] == (LISTENING if kind.startswith('tcp') else UNCONNECTED):
-            yield fields[9], _listener(kind, fields[1])
+            yield fields[9], listener_of(kind, fields[1])
         elif kind.startswith('tcp'):
             break  # the listening ones come first, and of the others there may be many
 

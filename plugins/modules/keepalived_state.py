@@ -47,6 +47,10 @@ options:
     description:
       - A configuration file of which the checksum is wanted.
     type: path
+  drain_file:
+    description:
+      - The tracked file that keeps virtual IPs away from this host, if it is wanted whether it does.
+    type: path
   needs:
     description:
       - The processes that have to be alive. keepalived starts each of them only when its configuration asks for it.
@@ -171,6 +175,11 @@ config_sha256:
   returned: when the host could be read
   type: str
   sample: 4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a
+drained:
+  description: Whether the host is drained, as far as O(drain_file) says it.
+  returned: when the host could be read
+  type: bool
+  sample: false
 elapsed:
   description: Seconds from the start until the last look.
   returned: when the host could be read
@@ -377,6 +386,7 @@ def main():
         argument_spec=dict(
             unit=dict(type='str', default='keepalived.service'),
             path=dict(type='path'),
+            drain_file=dict(type='path'),
             needs=dict(type='list', elements='str', choices=['vrrp', 'checker', 'bfd'], default=['vrrp']),
             timeout=dict(type='float', default=5),
             stable_for=dict(type='float', default=1),
@@ -394,6 +404,7 @@ def main():
             lambda: look(systemctl, unit, '/proc', needs), needs, _keepalived.monotonic, time.sleep, timeout, stable_for)
         result['version'] = _keepalived.version('/proc/%d/exe' % result['main_pid']) if result['main_pid'] else None
         result['config_sha256'] = checksum(module.params['path'])
+        result['drained'] = bool(module.params['drain_file'] and _keepalived.tracked_number(module.params['drain_file']))
     except (StateError, EnvironmentError) as error:
         module.fail_json(msg=str(error))
 

@@ -207,7 +207,6 @@ msg:
 """
 
 import binascii
-import errno
 import os
 import select
 import socket
@@ -423,23 +422,11 @@ def held_addresses():
                if not set(one['flags']) & set(('tentative', 'dadfailed')))
 
 
-def number_in(path):
-    """What keepalived reads in a tracked file; one that is missing is 0."""
-    try:
-        with open(path, 'rb') as handle:
-            text = to_native(handle.read()).strip()
-    except EnvironmentError as error:
-        if error.errno != errno.ENOENT:
-            raise HandOverError('cannot read {0} ({1}); run this as root'.format(path, error))
-        return 0
-    return int(text) if text.lstrip('-').isdigit() else 0
-
-
 def write(path, number):
     """Whether it had to be written. keepalived sees it at once."""
-    if number_in(path) == number:
-        return False
     try:
+        if _keepalived.tracked_number(path) == number:
+            return False
         with _artifact.replacing(path) as handle:
             handle.write('{0}\n'.format(number).encode('ascii'))
     except EnvironmentError as error:
@@ -590,7 +577,7 @@ def main():
         units, host = [Unit(one, params['lead'], start) for one in params['units']], Host(params)
         if module.check_mode:
             held = held_addresses()
-            would = params['state'] != 'yielded' or params['drained'] and number_in(params['drain_file']) != DRAINED or any(
+            would = params['state'] != 'yielded' or params['drained'] and _keepalived.tracked_number(params['drain_file']) != DRAINED or any(
                 unit.addresses & held for unit in units)
             module.exit_json(changed=bool(would), units=[], elapsed=0.0)
         if params['state'] == 'normal':

@@ -188,7 +188,7 @@ class Build:
     chosen: list | None = None
     fixes: list = dataclasses.field(default_factory=list)
     drain_file: str | None = None
-    yield_dir: str | None = None
+    yield_prefix: str | None = None
 
     @classmethod
     def of(cls, description):
@@ -196,7 +196,7 @@ class Build:
         flags, chosen = description.get('configure_flags'), description.get('features')
         has = flags if chosen is None else built_with(chosen, flags or [])
         return cls(str(description.get('version', '')), has, description.get('blocks') or {}, flags or [], chosen, description.get('fixes') or [],
-                   description.get('drain_file'), description.get('yield_dir'))
+                   description.get('drain_file'), description.get('yield_prefix'))
 
 
 class Cluster:

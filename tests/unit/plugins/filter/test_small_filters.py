@@ -56,7 +56,7 @@ def test_report_does_not_take_a_state_that_did_not_last():
 
 
 def test_report_takes_any_one_node_where_the_plan_names_no_owner():
-    plan = {**PLAN, 'vips': [{**PLAN['vips'][0], 'owner': None}]}
+    plan = {**PLAN, 'vips': [{**PLAN['vips'][0], 'owner': None, 'eligible': ['a', 'b']}]}
     assert vip_report(plan, seen(a=[], b=['192.0.2.100']))['problems'] == []
     assert 'expected on any one of a, b, no host holds it' in vip_report(plan, seen(a=[], b=[]))['problems'][0]
     assert 'split brain' in vip_report(plan, seen(a=['192.0.2.100'], b=['192.0.2.100']))['problems'][0]

@@ -71,8 +71,8 @@ def test_short_form_gives_the_mirrored_pair():
         ('a', 'two'): ('BACKUP', 50, 'eth0'), ('b', 'two'): ('MASTER', 100, 'eth0'),
     }
     assert plan['vips'] == [
-        {'address': '192.0.2.100', 'instance': 'one', 'virtual_router_id': 100, 'owner': 'a', 'nodes': ['a', 'b']},
-        {'address': '192.0.2.101', 'instance': 'two', 'virtual_router_id': 101, 'owner': 'b', 'nodes': ['b', 'a']},
+        {'address': '192.0.2.100', 'instance': 'one', 'virtual_router_id': 100, 'owner': 'a', 'nodes': ['a', 'b'], 'eligible': ['a', 'b']},
+        {'address': '192.0.2.101', 'instance': 'two', 'virtual_router_id': 101, 'owner': 'b', 'nodes': ['b', 'a'], 'eligible': ['b', 'a']},
     ]
     assert plan['hosts']['a']['owned'] == ['192.0.2.100']
     assert plan['hosts']['a']['not_owned'] == ['192.0.2.101']

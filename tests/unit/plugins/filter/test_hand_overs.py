@@ -1,0 +1,125 @@
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a host hands over, when the next one takes it, and what is planned while it is away."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.vipkit.ha.plugins.filter.hand_overs import hand_overs
+from ansible_collections.vipkit.ha.plugins.filter.plan_around import plan_around
+from ansible_collections.vipkit.ha.plugins.filter.vrrp_plan import vrrp_plan
+from test_vrrp_plan import HOSTS, INSTANCES, changed, described, instance_on
+
+PLACES = {'drain_file': '/etc/keepalived/drain', 'yield_prefix': '/run/keepalived.yield.'}
+
+
+def plan_of(instances, hosts=('a', 'b', 'c'), **cluster):
+    given = {name: {**description, **PLACES} for name, description in described(hosts, vrrp_instances=instances, **cluster).items()}
+    plan = vrrp_plan(given, HOSTS)
+    assert plan['findings'] == []
+    return plan
+
+
+def test_every_instance_can_be_lowered_by_the_host_as_a_whole_and_alone():
+    plan = plan_of(INSTANCES, hosts=('a', 'b'))
+    assert plan['hosts']['a']['conf']['vrrp_track_file'] == [
+        {'name': 'vipkit_drain', 'file': '/etc/keepalived/drain', 'weight': -1},
+        {'name': 'vipkit_yield_one', 'file': '/run/keepalived.yield.one', 'weight': -1},
+        {'name': 'vipkit_yield_two', 'file': '/run/keepalived.yield.two', 'weight': -1}]
+    assert instance_on(plan, 'a', 'two')['track_file'] == ['vipkit_drain', 'vipkit_yield_two']
+
+
+def test_own_tracked_files_stay():
+    plan = plan_of(changed(0, track_file=['own weight 10']), hosts=('a', 'b'), blocks={'vrrp_track_file': [{'name': 'own', 'file': '/run/own'}]})
+    assert instance_on(plan, 'a', 'one')['track_file'] == ['own weight 10', 'vipkit_drain', 'vipkit_yield_one']
+    assert plan['hosts']['a']['conf']['vrrp_track_file'][0] == {'name': 'own', 'file': '/run/own'}
+
+
+def test_the_owner_of_an_address_has_no_tracker():
+    plan = plan_of(changed(0, nodes=[{'name': 'a', 'priority': 255}, 'b']), hosts=('a', 'b'))
+    assert 'track_file' not in instance_on(plan, 'a', 'one')
+    assert [unit['name'] for unit in hand_overs(plan, 'a', ['b'])] == ['two']
+    assert [unit['name'] for unit in hand_overs(plan, 'b', ['a'])] == ['one', 'two']
+
+
+def test_a_sync_group_moves_as_one():
+    instances = changed(1, nodes=['a', 'b'])
+    plan = plan_of(instances, hosts=('a', 'b'), vrrp_sync_groups=[{'name': 'both', 'group': ['one', 'two']}])
+    unit, = hand_overs(plan, 'a', ['b'])
+    assert (unit['name'], unit['addresses'], unit['file']) == ('both', ['192.0.2.100', '192.0.2.101'], '/run/keepalived.yield.both')
+    assert [router['virtual_router_id'] for router in unit['routers']] == [100, 101]
+    assert instance_on(plan, 'a', 'two')['track_file'] == ['vipkit_drain', 'vipkit_yield_group_both']
+    assert plan['hosts']['a']['conf']['vrrp_sync_group'] == [{'sync_group_tracking_weight': True, 'name': 'both', 'group': ['one', 'two']}]
+
+
+@pytest.mark.parametrize('instance, delay', [
+    # shared/facts: 3 adverts and the skew of the next one, whose priority is 50
+    ({}, 3.8047),
+    ({'advert_int': 2}, 6.8047),
+    ({'version': 3}, 3.8047),
+    ({'version': 3, 'advert_int': 0.1, 'nodes': [{'name': 'a', 'priority': 254}, {'name': 'b', 'priority': 253}]}, 0.3012),
+    ({'nodes': [{'name': 'a', 'priority': 254}, {'name': 'b', 'priority': 253}]}, 3.0117),
+    ({'down_timer_adverts': 5}, 5.8047),
+    # a fault: the skew alone
+    ({'nopreempt': True}, 0.8047),
+    ({'nopreempt': True, 'version': 3, 'advert_int': 0.5}, 0.4023),
+])
+def test_when_the_next_one_takes_over(instance, delay):
+    unit = hand_overs(plan_of(changed(0, **instance), hosts=('a', 'b')), 'a', ['b'])[0]
+    assert unit['delay'] == pytest.approx(delay, abs=0.0001)
+    assert unit['patience'] > unit['delay']
+    assert unit['value'] == (254 if 'nopreempt' in instance else 253)
+
+
+def test_a_delayed_preemption_is_waited_for_and_not_foretold():
+    unit = hand_overs(plan_of(changed(0, preempt_delay=30), hosts=('a', 'b')), 'a', ['b'])[0]
+    assert unit['delay'] is None and unit['patience'] > 34
+
+
+def test_the_best_one_alive_counts():
+    three = changed(0, nodes=['a', 'b', 'c'])
+    plan = plan_of(three)
+    delays = {living: hand_overs(plan, 'a', living.split())[0]['delay'] for living in ('b', 'c', 'b c')}
+    assert delays['b'] == delays['b c'] < delays['c']
+    assert hand_overs(plan, 'a', ['b'], {'one': 99})[0]['delay'] < delays['b']
+    assert hand_overs(plan, 'a', []) == []
+
+
+def test_only_what_the_plan_gives_to_a_host():
+    plan = plan_of(INSTANCES, hosts=('a', 'b'))
+    assert [unit['name'] for unit in hand_overs(plan, 'b', ['a'], heir='a')] == ['one']
+
+
+# --- while hosts are drained ---
+
+def test_without_drained_hosts_nothing_changes():
+    plan = plan_of(INSTANCES, hosts=('a', 'b'))
+    around = plan_around(plan, [])
+    assert [(vip['address'], vip['owner'], vip['eligible']) for vip in around['vips']] == [
+        ('192.0.2.100', 'a', ['a', 'b']), ('192.0.2.101', 'b', ['b', 'a'])]
+    assert all(around['hosts'][name][key] == plan['hosts'][name][key] for name in 'ab' for key in ('owned', 'not_owned', 'watched'))
+
+
+def test_the_next_one_owns_what_a_drained_host_had_and_gives_it_back():
+    plan = plan_of(INSTANCES, hosts=('a', 'b'))
+    drained = plan_around(plan, ['a'])
+    assert {vip['owner'] for vip in drained['vips']} == {'b'}
+    assert drained['hosts']['b']['owned'] == ['192.0.2.100', '192.0.2.101']
+    assert drained['hosts']['a']['not_owned'] == ['192.0.2.100', '192.0.2.101']
+    assert drained['backups_first'] == ['a', 'b']
+    assert plan_around(drained, [])['vips'] == plan_around(plan, [])['vips']
+
+
+def test_when_all_are_drained_any_may_have_it():
+    drained = plan_around(plan_of(INSTANCES, hosts=('a', 'b')), ['a', 'b'])
+    assert drained['hosts']['a']['watched'] == ['192.0.2.100', '192.0.2.101']
+    assert [vip['owner'] for vip in drained['vips']] == [None, None]
+
+
+def test_with_nopreempt_history_decides_among_those_that_are_left():
+    plan = plan_of(changed(0, nopreempt=True, nodes=['a', 'b', 'c']))
+    around = plan_around(plan, ['a'])
+    assert (around['vips'][0]['owner'], around['vips'][0]['eligible']) == (None, ['b', 'c'])
+    assert '192.0.2.100' in around['hosts']['a']['not_owned'] and '192.0.2.100' in around['hosts']['c']['watched']
+    assert plan_around(plan, ['a', 'c'])['vips'][0]['owner'] == 'b'
+    assert plan_around(plan, [])['vips'][0]['owner'] is None
