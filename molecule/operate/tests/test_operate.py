@@ -1,0 +1,139 @@
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What operators do to a running pair, under load: no request is lost, and every step has a way back."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+import yaml
+from conftest import ROOT, container, docker, load_on, one_line, variables, wait_until
+
+MADE = yaml.safe_load((ROOT / 'molecule/shared/group_vars/all/made-sources.yml').read_text())
+DRAIN_FILE = '/etc/keepalived/drain'
+
+
+@contextlib.contextmanager
+def no_request_lost(cluster):
+    """A steady load on both virtual IPs, of which nothing fails."""
+    with load_on(*cluster.vips) as outcome:
+        yield
+    assert outcome['failed'] == []
+    assert outcome['answered'] > 500
+
+
+def played(cluster, playbook, *arguments):
+    """What a play that worked has said."""
+    code, output = cluster.play(playbook, *arguments)
+    assert code == 0, output
+    return output
+
+
+def all_on(cluster, node):
+    """Every virtual IP on one node."""
+    return {vip: [node] for vip in cluster.vips}
+
+
+def left_untouched(cluster):
+    """Nothing is lowered, neither for good nor for the moment."""
+    return all(host.run(f'cat {DRAIN_FILE} /run/keepalived.yield.* 2>/dev/null | grep -v "^0$"').stdout == '' for host in cluster.nodes.values())
+
+
+@pytest.fixture(autouse=True)
+def nothing_lowered(cluster, settled):
+    """Every test leaves the priorities as they are planned."""
+    yield settled
+    assert left_untouched(cluster)
+
+
+def test_drain_and_undrain_lose_nothing(cluster, node):
+    peer = cluster.peer_of(node)
+    with no_request_lost(cluster):
+        output = played(cluster, 'playbooks/drain.yml', '--limit', node)
+        assert cluster.ownership() == all_on(cluster, peer)
+        assert 'vrrp_instance' not in cluster.nodes[peer].run('cat /run/keepalived.yield.*').stdout
+        assert 'failed=0' in output
+        played(cluster, 'playbooks/undrain.yml', '--limit', node)
+    assert cluster.ownership() == cluster.planned()
+
+
+def test_a_drained_host_stays_drained(cluster):
+    played(cluster, 'playbooks/drain.yml', '--limit', 'node128')
+    try:
+        docker('stop', '--time', '1', container('node128'))
+        cluster.boot('node128')
+        assert wait_until(lambda: cluster.nodes['node128'].service('keepalived').is_running)
+        output = played(cluster, 'site.yml')
+        assert 'expected owner' in output and cluster.ownership() == all_on(cluster, 'node129'), 'what is planned is what is there'
+        code, refused = cluster.play('playbooks/drain.yml', '--limit', 'node129')
+        assert code != 0
+        assert 'node129 is the last one that can serve' in one_line(refused)
+        played(cluster, 'playbooks/drain.yml', '--limit', 'node129', *variables(vipkit_force=True))
+        assert cluster.ownership() == all_on(cluster, 'node129'), 'drained by force, it keeps what nobody else takes'
+    finally:
+        played(cluster, 'playbooks/undrain.yml', '--limit', 'node129')
+        played(cluster, 'playbooks/undrain.yml', '--limit', 'node128')
+
+
+def test_what_nobody_can_take_stays_where_it_is(cluster):
+    cluster.nodes['node129'].check_output('systemctl stop nginx')
+    try:
+        assert cluster.becomes(all_on(cluster, 'node128')) == all_on(cluster, 'node128')
+        code, output = cluster.play('playbooks/drain.yml', '--limit', 'node128')
+        assert code != 0
+        assert 'no other node has taken over vrrp_instance_1, vrrp_instance_2' in one_line(output)
+        assert cluster.ownership() == all_on(cluster, 'node128') and left_untouched(cluster)
+        assert {cluster.page(vip) for vip in cluster.vips} == {'node128'}
+    finally:
+        cluster.nodes['node129'].check_output('systemctl start nginx')
+
+
+def test_what_has_to_be_restarted_is_drained_before(cluster):
+    change = variables(keepalived_options='-D -S 0 -d', nginx_hardening=False)
+    try:
+        with no_request_lost(cluster):
+            output = played(cluster, 'site.yml', *change)
+        assert output.count('Restart it with what is new') == 2 and output.count('Restart, since nothing less') >= 2
+        assert all('-d' in host.check_output('systemctl show --property=MainPID --value keepalived | xargs ps -o args= -p')
+                   for host in cluster.nodes.values())
+    finally:
+        with no_request_lost(cluster):
+            played(cluster, 'site.yml')
+
+
+def test_the_first_failure_stops_the_roll(cluster):
+    before = {node: host.check_output('systemctl show --property=MainPID keepalived') for node, host in cluster.nodes.items()}
+    with no_request_lost(cluster):
+        code, output = cluster.play('site.yml', *variables(keepalived_options='--no-such-option'))
+    assert code != 0
+    assert 'did not work' in one_line(output) and 'changed' in output
+    after = {node: host.check_output('systemctl show --property=MainPID keepalived') for node, host in cluster.nodes.items()}
+    assert after['node129'] == before['node129'], 'the one after it is left alone'
+    assert after['node128'] != before['node128']
+    assert all('-D -S 0' in host.file('/usr/local/etc/sysconfig/keepalived').content_string for host in cluster.nodes.values())
+
+
+def test_what_peers_share_changes_at_once_and_moves_nothing(cluster):
+    before = cluster.transitions()
+    try:
+        with no_request_lost(cluster):
+            played(cluster, 'site.yml', *variables(keepalived_auth_pass='another'))
+        assert cluster.transitions() == before
+    finally:
+        played(cluster, 'site.yml')
+
+
+@pytest.mark.skipif('earlier_keepalived_version' not in MADE or 'earlier_nginx_version' not in MADE, reason='the source of one version alone can be had')
+def test_an_upgrade_of_both_programs_and_its_way_back_lose_nothing(cluster):
+    other = variables(keepalived_version=MADE['earlier_keepalived_version'], nginx_version=MADE['earlier_nginx_version'])
+    try:
+        with no_request_lost(cluster):
+            played(cluster, 'playbooks/upgrade.yml', *other)
+        for host in cluster.nodes.values():
+            assert MADE['earlier_keepalived_version'] in host.run('/usr/local/sbin/keepalived --version').stderr
+            assert MADE['earlier_nginx_version'] in host.run('/usr/local/nginx/nginx -v').stderr
+    finally:
+        with no_request_lost(cluster):
+            played(cluster, 'playbooks/rollback.yml', *variables(vipkit_programs=['keepalived', 'nginx']))
+    played(cluster, 'site.yml')
