@@ -22,6 +22,7 @@ import tempfile
 import time
 
 from ansible.module_utils.common.text.converters import to_text
+from ansible_collections.vipkit.ha.plugins.module_utils import _clock
 
 HIDDEN = u'****'
 
@@ -240,11 +241,6 @@ def tracked_number(path):
     return int(found.group(0)) if found else 0
 
 
-def monotonic():
-    """Seconds on a clock that nobody sets; Python 2.7 has one on Linux too, as the fifth of os.times()."""
-    return time.monotonic() if hasattr(time, 'monotonic') else os.times()[4]
-
-
 def _apart():
     os.setsid()
     # keepalived 2.2.5 to 2.2.7 send this to themselves when they test a file with a script of another user.
@@ -256,9 +252,9 @@ def run(command, timeout):
     # A pipe would stay open, and be waited for, while any descendant has it.
     with tempfile.TemporaryFile() as output, open(os.devnull) as nothing:
         process = subprocess.Popen(command, stdin=nothing, stdout=output, stderr=subprocess.STDOUT, close_fds=True, preexec_fn=_apart)
-        deadline = monotonic() + timeout
+        deadline = _clock.monotonic() + timeout
         rc = process.poll()
-        while rc is None and monotonic() < deadline:
+        while rc is None and _clock.monotonic() < deadline:
             time.sleep(0.01)
             rc = process.poll()
         if rc is None:

@@ -32,7 +32,7 @@ except ImportError:  # Python 2
     from urlparse import urlsplit
 
 from ansible.module_utils.common.text.converters import to_native, to_text
-from ansible_collections.vipkit.ha.plugins.module_utils import _keepalived
+from ansible_collections.vipkit.ha.plugins.module_utils import _clock, _keepalived
 from ansible_collections.vipkit.ha.plugins.module_utils._artifact import sha256_of
 
 MASTER = u'nginx: master process '
@@ -457,7 +457,7 @@ def queued(table, names):
 
 def _answer_tcp(host, port, timeout, proc):
     """Return None when a process accepts a connection; that the system does so proves only that somebody listens."""
-    deadline = _keepalived.monotonic() + timeout
+    deadline = _clock.monotonic() + timeout
     with contextlib.closing(socket.create_connection((host, port), timeout)) as connection:
         names = listeners(connection.family, connection.getpeername()[0], port)
         while True:
@@ -471,7 +471,7 @@ def _answer_tcp(host, port, timeout, proc):
             if select.select([connection], [], [], 0.02)[0]:
                 connection.recv(1)  # whatever it is, or an error
                 return None
-            if _keepalived.monotonic() >= deadline:
+            if _clock.monotonic() >= deadline:
                 return 'no process accepts connections'
 
 
@@ -524,7 +524,7 @@ def lock(directory):
 class Watch(object):
     """Looks at one nginx again and again."""
 
-    def __init__(self, pid_path, proc='/proc', clock=_keepalived.monotonic, pause=time.sleep):
+    def __init__(self, pid_path, proc='/proc', clock=_clock.monotonic, pause=time.sleep):
         self.pid_path = pid_path
         self.proc = proc
         self.clock = clock

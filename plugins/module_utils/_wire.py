@@ -106,20 +106,21 @@ def links():
 
 
 class Wire(object):
-    """An interface that is listened on, and asked on."""
+    """An interface that is listened on, and asked on. Adverts arrive for certain only with all multicast frames, answers without, too."""
 
-    def __init__(self, link):
+    def __init__(self, link, timeout=SEND_TIMEOUT, multicast=True):
         self.name, self.mac = link['interface'], link['mac']
         self.note = None if link['lower_up'] else 'has no carrier' if link['up'] else 'is down'
         # Without a protocol it hears nothing yet, so that nothing comes in before the filter is there.
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         try:
-            self.socket.settimeout(SEND_TIMEOUT)
+            self.socket.settimeout(timeout)
             attach(self.socket, assemble(FILTER))
             # Only with ETH_P_ALL does the kernel hand over what this host sends.
             self.socket.bind((self.name, ETH_P_ALL))
-            everything = PACKET_MREQ.pack(link['index'], PACKET_MR_ALLMULTI, 0, b'')
-            self.socket.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, everything)  # ends when the socket is closed
+            if multicast:
+                everything = PACKET_MREQ.pack(link['index'], PACKET_MR_ALLMULTI, 0, b'')
+                self.socket.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, everything)  # ends when the socket is closed
         except socket.error:
             self.socket.close()
             raise

@@ -201,7 +201,7 @@ import socket
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vipkit.ha.plugins.module_utils import _keepalived
+from ansible_collections.vipkit.ha.plugins.module_utils import _clock, _keepalived
 from ansible_collections.vipkit.ha.plugins.module_utils._artifact import sha256_of
 
 PAUSE = 0.2
@@ -401,7 +401,7 @@ def main():
     try:
         check_seconds(timeout, stable_for)
         result, replaced = wait(
-            lambda: look(systemctl, unit, '/proc', needs), needs, _keepalived.monotonic, time.sleep, timeout, stable_for)
+            lambda: look(systemctl, unit, '/proc', needs), needs, _clock.monotonic, time.sleep, timeout, stable_for)
         result['version'] = _keepalived.version('/proc/%d/exe' % result['main_pid']) if result['main_pid'] else None
         result['config_sha256'] = checksum(module.params['path'])
         result['drained'] = bool(module.params['drain_file'] and _keepalived.tracked_number(module.params['drain_file']))

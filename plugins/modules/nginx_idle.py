@@ -85,7 +85,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_native
-from ansible_collections.vipkit.ha.plugins.module_utils import _keepalived, _netlink, _nginx
+from ansible_collections.vipkit.ha.plugins.module_utils import _clock, _netlink, _nginx
 
 PAUSE = 0.2
 ESTABLISHED = '01'
@@ -148,7 +148,7 @@ def main():
         module.fail_json(msg='timeout is %s; give it as seconds, 0 or more' % timeout)
     try:
         ports = ports_of('/proc', module.params['pid_path'])
-        result = wait(lambda: count('/proc', ports), _keepalived.monotonic, time.sleep, 0 if module.check_mode else timeout)
+        result = wait(lambda: count('/proc', ports), _clock.monotonic, time.sleep, 0 if module.check_mode else timeout)
     except (_nginx.NginxError, _netlink.NetlinkError) as error:
         module.fail_json(msg=to_native(error))
     module.exit_json(changed=False, **result)

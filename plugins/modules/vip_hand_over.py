@@ -215,7 +215,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_native
-from ansible_collections.vipkit.ha.plugins.module_utils import _artifact, _keepalived, _neighbour, _netlink, _nginx, _vrrp
+from ansible_collections.vipkit.ha.plugins.module_utils import _artifact, _clock, _keepalived, _neighbour, _netlink, _nginx, _vrrp
 from ansible_collections.vipkit.ha.plugins.module_utils._wire import ListenError, choose, links, opened
 
 FAULT = 254
@@ -486,7 +486,7 @@ class Host(object):
         """Give away what is held, as much at once as there is."""
         while True:
             heard = set(router for router, dummy, outgoing in adverts(wires, PAUSE) if outgoing)
-            held, now = held_addresses(), _keepalived.monotonic()
+            held, now = held_addresses(), _clock.monotonic()
             for unit in units:
                 for action in unit.act(now, bool(heard & set(unit.routers)), bool(unit.addresses & held)):
                     self.do(unit, action, holder)
@@ -496,8 +496,8 @@ class Host(object):
     def masters(self, units, wires, patience):
         """{router: priority} of the others that are heard to advertise."""
         wanted = set(router for unit in units for router in unit.routers)
-        found, end = {}, _keepalived.monotonic() + patience
-        while _keepalived.monotonic() < end and set(found) != wanted:
+        found, end = {}, _clock.monotonic() + patience
+        while _clock.monotonic() < end and set(found) != wanted:
             for router, advert, outgoing in adverts(wires, PAUSE):
                 if router in wanted and not outgoing and advert['priority'] > 0:
                     found[router] = advert['priority']
@@ -570,7 +570,7 @@ def main():
         ),
         supports_check_mode=True,
     )
-    params, start = module.params, _keepalived.monotonic()
+    params, start = module.params, _clock.monotonic()
     try:
         if not 0 <= params['lead'] <= LONGEST_LEAD:
             raise HandOverError('lead is {0}; give it as seconds from 0 to {1}'.format(params['lead'], LONGEST_LEAD))
@@ -590,7 +590,7 @@ def main():
                     changed, answer = ready(host, units, wires, max([1] + [3 * one['advert_int'] + 1 for one in params['units']]))
     except (HandOverError, ListenError, _netlink.NetlinkError, _nginx.NginxError, _artifact.ArtifactError) as error:
         module.fail_json(msg=to_native(error))
-    module.exit_json(changed=changed, elapsed=round(_keepalived.monotonic() - start, 3), **answer)
+    module.exit_json(changed=changed, elapsed=round(_clock.monotonic() - start, 3), **answer)
 
 
 if __name__ == '__main__':

@@ -290,12 +290,11 @@ msg:
     and at `systemctl status keepalived` on this host
 """
 
-import os
 import socket
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vipkit.ha.plugins.module_utils import _netlink
+from ansible_collections.vipkit.ha.plugins.module_utils import _clock, _netlink
 
 
 class InputError(Exception):
@@ -403,11 +402,6 @@ def in_words(seconds):
     return '%g s' % round(seconds, 1)
 
 
-def monotonic():
-    """Seconds on a clock that nobody sets; Python 2.7 has one on Linux too, in steps of 10 ms, as the fifth of os.times()."""
-    return time.monotonic() if hasattr(time, 'monotonic') else os.times()[4]
-
-
 def main():
     module = AnsibleModule(
         argument_spec=dict(
@@ -425,7 +419,7 @@ def main():
     try:
         check_seconds(**seconds)
         lists = expectation(*[module.params[name] for name in ('owned', 'not_owned', 'watched')])
-        result = wait(lambda: compare(_netlink.addresses(), *lists), monotonic, time.sleep, **seconds)
+        result = wait(lambda: compare(_netlink.addresses(), *lists), _clock.monotonic, time.sleep, **seconds)
     except (InputError, _netlink.NetlinkError) as error:
         module.fail_json(msg=str(error))
 

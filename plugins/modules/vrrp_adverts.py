@@ -293,13 +293,11 @@ answers:
       mac: "00:00:5e:00:53:01"
 """
 
-import os
 import select
 import socket
-import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vipkit.ha.plugins.module_utils import _neighbour, _netlink, _vrrp
+from ansible_collections.vipkit.ha.plugins.module_utils import _clock, _neighbour, _netlink, _vrrp
 from ansible_collections.vipkit.ha.plugins.module_utils._wire import ListenError, choose, links, opened
 
 # --- pure ---
@@ -406,11 +404,6 @@ def listen(chosen, addresses, duration, clock, routers=(), enough=0.0):
         return heard.result(), ['%s %s, so not everything could be heard there' % (wire.name, wire.note) for wire in wires if wire.note]
 
 
-def monotonic():
-    """Seconds on a clock that nobody sets; Python 2.7 has one on Linux too, in steps of 10 ms, as the fifth of os.times()."""
-    return time.monotonic() if hasattr(time, 'monotonic') else os.times()[4]
-
-
 def main():
     module = AnsibleModule(
         argument_spec=dict(
@@ -429,7 +422,7 @@ def main():
         check_seconds('enough', enough)
         addresses = sorted(set(canonical(address) for address in options['addresses']))
         chosen = choose(options['interfaces'], links())
-        result, notes = listen(chosen, addresses, options['duration'], monotonic, options['virtual_router_ids'], enough)
+        result, notes = listen(chosen, addresses, options['duration'], _clock.monotonic, options['virtual_router_ids'], enough)
     except (ListenError, _netlink.NetlinkError) as error:
         module.fail_json(msg=str(error))
 

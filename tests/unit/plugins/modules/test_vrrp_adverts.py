@@ -19,10 +19,11 @@ import time
 
 import pytest
 
-from ansible_collections.vipkit.ha.plugins.module_utils import _neighbour, _vrrp, _wire
+from ansible_collections.vipkit.ha.plugins.module_utils import _clock, _neighbour, _vrrp, _wire
 from ansible_collections.vipkit.ha.plugins.modules import vrrp_adverts
 
-UNIT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from namespaces import UNIT, Namespace, bridged, without_raw_sockets
+
 A, B, C = ['02:00:00:00:00:0' + last for last in 'abc']
 PASSWORD = 's3cr3t77'
 LINKS = dict((name, {'interface': name, 'index': 1}) for name in ('lo', 'eth0', 'eth1'))
@@ -208,7 +209,7 @@ class Line(object):
         return self.ends[0].fileno()
 
     def ask(self, addresses):
-        self.asked.append((vrrp_adverts.monotonic(), addresses))
+        self.asked.append((_clock.monotonic(), addresses))
 
     def hear(self):
         self.heard += 1
@@ -228,7 +229,7 @@ def line(request):
 
 def test_questions_are_repeated_and_the_time_is_kept(line):
     found, start = vrrp_adverts.Heard([]), time.time()
-    vrrp_adverts.observe([line], found, ['192.0.2.10'], 0.4, vrrp_adverts.monotonic)
+    vrrp_adverts.observe([line], found, ['192.0.2.10'], 0.4, _clock.monotonic)
     assert 0.4 <= time.time() - start < 5
     assert len(line.asked) in (4, 5)  # the last one where the clock goes in steps
     assert set(addresses[0] for dummy, addresses in line.asked) == set(['192.0.2.10'])
@@ -238,12 +239,12 @@ def test_questions_are_repeated_and_the_time_is_kept(line):
 
 
 def test_nobody_is_asked_for_nothing(line):
-    vrrp_adverts.observe([line], vrrp_adverts.Heard([]), [], 0.05, vrrp_adverts.monotonic)
+    vrrp_adverts.observe([line], vrrp_adverts.Heard([]), [], 0.05, _clock.monotonic)
     assert line.asked == []
 
 
 def test_no_time_is_enough_for_one_question(line):
-    vrrp_adverts.observe([line], vrrp_adverts.Heard([]), ['192.0.2.10'], 0, vrrp_adverts.monotonic)
+    vrrp_adverts.observe([line], vrrp_adverts.Heard([]), ['192.0.2.10'], 0, _clock.monotonic)
     assert len(line.asked) in (1, 2)
 
 
@@ -267,17 +268,6 @@ def test_it_ends_early_when_every_expected_router_was_heard(routers, ends):
 
 
 # --- the wire ---
-
-# Newer releases of ansible-core want to know how arguments and results are encoded; older ones have no such name.
-RUN = """
-import runpy, sys
-sys.path.insert(0, sys.argv[1])
-import conftest
-from ansible.module_utils import basic
-basic._ANSIBLE_PROFILE = 'legacy'
-sys.argv = ['vrrp_adverts']
-runpy.run_module('ansible_collections.vipkit.ha.plugins.modules.vrrp_adverts', run_name='__main__')
-"""
 
 # Sends the frames again and again, until nobody holds the other end of the input any more.
 SEND = """
@@ -316,33 +306,11 @@ print(json.dumps([found, wire.note]))
 """
 
 
-class Namespace(object):
-    """A network namespace; it lives as long as its holder waits for input."""
+class Host(Namespace):
+    """One that can send frames, and be asked what it hears."""
 
-    def __init__(self):
-        self.holder = subprocess.Popen(['unshare', '--net', 'sh', '-c', 'echo ready; read line'],
-                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.ready = self.holder.stdout.readline().strip() == b'ready'
-
-    def start(self, *command, **more):
-        return subprocess.Popen(('nsenter', '--net', '--target', str(self.holder.pid)) + command,
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
-
-    def run(self, *command, **more):
-        process = self.start(*command)
-        output, errors = process.communicate(more.get('data', '').encode())
-        assert process.returncode == 0, errors.decode()
-        return output.decode()
-
-    def ip(self, text):
-        return self.run('ip', *text.split())
-
-    def module(self, **arguments):
-        preexec, arguments = arguments.pop('preexec', None), dict({'interfaces': ['eth0']}, **arguments)
-        process = self.start(sys.executable, '-c', RUN, UNIT, preexec_fn=preexec)
-        output, errors = process.communicate(json.dumps({'ANSIBLE_MODULE_ARGS': arguments}).encode())
-        assert not errors.strip(), errors.decode()
-        return process.returncode, json.loads(output.decode())
+    def listen(self, **arguments):
+        return self.module('vrrp_adverts', **dict({'interfaces': ['eth0']}, **arguments))
 
     def sender(self, *frames):
         process = self.start(sys.executable, '-c', SEND)
@@ -352,9 +320,6 @@ class Namespace(object):
 
     def hear(self, frames, on, sender, then=None):
         return json.loads(self.run(sys.executable, '-c', HEAR, UNIT, data=request(frames, **{'on': on, 'from': sender, 'then': then})))
-
-    def close(self):
-        self.holder.communicate()
 
 
 def request(frames, **more):
@@ -368,46 +333,20 @@ def in_hex(frames):
 @pytest.fixture(scope='module')
 def lan():
     """Namespaces a, b and c with an eth0 each, on a bridge in a fourth one; a has the ends x0 and x1 of another cable as well."""
-    if os.geteuid() != 0:
-        pytest.skip('only root can make a network namespace')
-    made = []
-    try:
-        try:
-            for dummy in range(4):
-                made.append(Namespace())
-        except OSError as error:
-            pytest.skip('no network namespace: %s' % error)
-        if not all(one.ready for one in made):
-            pytest.skip('the kernel refuses to make a network namespace')
-        hub, hosts = made[0], dict(zip('abc', made[1:]))
-        try:
-            hub.ip('link add br0 up type bridge mcast_snooping 0')
-            for name, mac in zip('abc', (A, B, C)):
-                hub.ip('link add to_%s type veth peer name eth0 netns %d' % (name, hosts[name].holder.pid))
-                hub.ip('link set to_%s up master br0' % name)
-                hosts[name].ip('link set lo up')
-                hosts[name].ip('link set eth0 up address ' + mac)
-            hosts['a'].ip('link add x0 type veth peer name x1')
-            for name in ('x0', 'x1'):
-                hosts['a'].run('sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/%s/disable_ipv6' % name)  # nothing of its own
-                hosts['a'].ip('link set %s up' % name)
-            for name, addresses in (('a', ['192.0.2.1/24', '2001:db8::1/64']),
-                                    ('b', ['192.0.2.2/24', '2001:db8::2/64', '192.0.2.10/24', '2001:db8::10/64']),
-                                    ('c', ['192.0.2.3/24', '192.0.2.10/24', '2001:db8::10/64'])):
-                for address in addresses:
-                    hosts[name].ip('addr add %s dev eth0%s' % (address, ' nodad' if ':' in address else ''))
-        except (OSError, AssertionError) as error:
-            pytest.skip('no bridge, no veth interface or no IPv6 in a network namespace: %s' % error)
+    with bridged(Host, {'a': (A, ['192.0.2.1/24', '2001:db8::1/64']),
+                        'b': (B, ['192.0.2.2/24', '2001:db8::2/64', '192.0.2.10/24', '2001:db8::10/64']),
+                        'c': (C, ['192.0.2.3/24', '192.0.2.10/24', '2001:db8::10/64'])}) as hosts:
+        hosts['a'].ip('link add x0 type veth peer name x1')
+        for name in ('x0', 'x1'):
+            hosts['a'].run('sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/%s/disable_ipv6' % name)  # nothing of its own
+            hosts['a'].ip('link set %s up' % name)
         yield hosts
-    finally:
-        for one in made:
-            one.close()
 
 
 def listen_while_sending(lan, frames, **arguments):
     sender = lan['b'].sender(*frames)
     try:
-        status, result = lan['a'].module(**dict({'duration': 0.6}, **arguments))
+        status, result = lan['a'].listen(**dict({'duration': 0.6}, **arguments))
     finally:
         output, errors = sender.communicate()
     assert not errors, errors.decode()
@@ -460,7 +399,7 @@ def test_own_adverts_are_outgoing(lan):
 def test_holders_answer_and_nothing_changes(lan):
     before = [lan[name].ip('neigh show') for name in 'bc']
     asked = ['192.0.2.2', '192.0.2.10/24', '192.0.2.99', '192.0.2.1', '2001:DB8::2', '2001:db8::10', '2001:db8::99', '2001:db8::1']
-    status, result = lan['a'].module(addresses=asked, duration=0.6)
+    status, result = lan['a'].listen(addresses=asked, duration=0.6)
     assert (status, result['changed'], result['adverts'], result['malformed']) == (0, False, [], [])
     # Not 192.0.2.1 and 2001:db8::1: these are of the one who asks.
     assert [(one['address'], one['interface'], one['mac']) for one in result['answers']] == [
@@ -480,7 +419,7 @@ def test_answers_of_others_and_adverts_come_at_once(lan):
 @pytest.mark.parametrize('duration', [0, 0.5, 1.25])
 def test_it_ends_after_the_duration_and_not_earlier(lan, duration):
     start = time.time()
-    status, result = lan['a'].module(duration=duration)
+    status, result = lan['a'].listen(duration=duration)
     assert duration <= time.time() - start < duration + 10
     assert (status, result['adverts'], result['malformed'], result['answers']) == (0, [], [], [])
     assert 'warnings' not in result
@@ -566,7 +505,7 @@ def test_interfaces_that_are_down_or_without_a_carrier_are_warned_about(lan):
     try:
         for names, notes in ((['x0'], ['x0 has no carrier']), (['x1', 'x0'], ['x0 has no carrier', 'x1 is down'])):
             start = time.time()
-            status, result = lan['a'].module(interfaces=names, addresses=['192.0.2.10', '2001:db8::10'], duration=0.3)
+            status, result = lan['a'].listen(interfaces=names, addresses=['192.0.2.10', '2001:db8::10'], duration=0.3)
             assert time.time() - start >= 0.3
             assert (status, result['adverts'], result['answers']) == (0, [], [])
             assert result['warnings'] == [note + ', so not everything could be heard there' for note in notes]
@@ -581,7 +520,7 @@ def test_interface_that_is_not_ethernet_is_warned_about(lan):
         pytest.skip('no tun interface: %s' % error)
     lan['a'].ip('link set t0 up')
     try:
-        status, result = lan['a'].module(interfaces=['t0'], addresses=['192.0.2.10'], duration=0.1)
+        status, result = lan['a'].listen(interfaces=['t0'], addresses=['192.0.2.10'], duration=0.1)
     finally:
         lan['a'].ip('link del t0')
     assert (status, result['answers']) == (0, [])
@@ -589,7 +528,7 @@ def test_interface_that_is_not_ethernet_is_warned_about(lan):
 
 
 def test_module_takes_its_hands_off_the_interface(lan):
-    lan['a'].module(duration=0.1)
+    lan['a'].listen(duration=0.1)
     assert 'ALLMULTI' not in lan['a'].ip('link show eth0')
 
 
@@ -602,19 +541,13 @@ def test_module_takes_its_hands_off_the_interface(lan):
 ])
 def test_module_refuses(lan, arguments, text):
     start = time.time()
-    status, result = lan['a'].module(**dict({'duration': 60}, **arguments))
+    status, result = lan['a'].listen(**dict({'duration': 60}, **arguments))
     assert (status, result['failed']) == (1, True) and time.time() - start < 30
     assert text in result['msg']
 
 
-def without_raw_sockets():
-    """The right to open them leaves the bounding set, so that not even root has it in the next program."""
-    drop_from_bounding_set, cap_net_raw = 24, 13
-    assert ctypes.CDLL(None).prctl(drop_from_bounding_set, cap_net_raw, 0, 0, 0) == 0
-
-
 def test_module_without_the_right_to_listen(lan):
-    status, result = lan['a'].module(preexec=without_raw_sockets)
+    status, result = lan['a'].listen(preexec_fn=without_raw_sockets)
     assert (status, result['failed']) == (1, True)
     assert result['msg'].startswith('cannot listen on eth0: ') and 'Operation not permitted' in result['msg']
     assert 'run the task as root (become: true)' in result['msg']
