@@ -26,6 +26,7 @@ options:
     description:
       - For each host of the play what it has in its variables.
       - C(cluster) is what all hosts of a cluster share, each key being the role's variable without its prefix - C(vrrp_instances),
+        C(profile),
         C(nodes), C(priority), C(unicast), C(auth_pass), C(vrrp_scripts), C(vrrp_sync_groups) and C(global_defs).
       - C(version), C(configure_flags) and C(blocks) are the host's own.
       - C(drain_file) and C(yield_prefix) are where the tracked files are by which a host hands its addresses over. Without them it has none.
@@ -168,7 +169,7 @@ def _hosts(cluster):
             instances.setdefault(node.name, []).append((instance, node))
             host = hosts.setdefault(node.name, {
                 'conf': {
-                    'global_defs': {'router_id': node.name, **cluster.global_defs},
+                    'global_defs': {'router_id': node.name, **cluster.global_defs_of(cluster.build(node))},
                     **cluster.build(node).blocks,
                     'vrrp_script': cluster.scripts,
                     'vrrp_instance': [],

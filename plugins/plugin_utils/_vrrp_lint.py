@@ -15,6 +15,7 @@ from ansible_collections.vipkit.ha.plugins.plugin_utils._checks import COMMON_KE
 from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_conf import block_findings, findings
 from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_features import findings as feature_findings
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import entries, fitting_interfaces, interface_of, number, release, tracked
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_profiles import PROFILES
 
 AUTH_PASS_LENGTH = 8
 OWNER_PRIORITY = 255
@@ -141,12 +142,13 @@ def advert_intervals(cluster):
     for instance in cluster.instances:
         if not instance.nodes:
             continue
-        seconds, version = number(instance.shared.get('advert_int', 1)), instance.version(instance.nodes[0])
+        given = {**cluster.profile.vrrp_instance, **instance.shared}['advert_int']
+        seconds, version = number(given), instance.version(instance.nodes[0])
         if version == 3:
             if seconds is None or not 0.01 <= seconds <= 40.95:
-                yield f"{instance.name}: advert_int is {instance.shared['advert_int']}; VRRP version 3 carries 0.01 to 40.95 s"
+                yield f'{instance.name}: advert_int is {given}; VRRP version 3 carries 0.01 to 40.95 s'
         elif seconds is None or not 1 <= seconds <= 255 or seconds != int(seconds):
-            yield (f"{instance.name}: advert_int is {instance.shared['advert_int']}; VRRP version 2 carries whole seconds, 1 to 255: "
+            yield (f'{instance.name}: advert_int is {given}; VRRP version 2 carries whole seconds, 1 to 255: '
                    'round it, or set version 3')
 
 
@@ -173,6 +175,27 @@ def authentication(cluster):
             yield f'{instance.name}: authentication is no dictionary; write it as {{auth_type: PASS, auth_pass: ...}}'
         if instance.shared.get('authentication') and any(instance.version(node) == 3 for node in instance.nodes):
             yield f'{instance.name}: VRRP version 3 has no authentication (RFC 5798 section 9), so it cannot be given one; leave it out'
+
+
+def profiles(cluster):
+    """The profile is one that there is, and what the cluster gives itself goes with it."""
+    profile = cluster.profile_name
+    if profile not in PROFILES:
+        yield f"keepalived_profile is '{profile}'; there are {_listed(PROFILES)}"
+    if profile == 'classic':
+        return
+    versions = {instance.version(node) for instance in cluster.instances for node in instance.nodes}
+    if cluster.auth_pass and versions == {3}:
+        yield (f'keepalived_auth_pass: the profile {profile} runs VRRP version 3, which has no authentication (RFC 5798 section 9), so no advert would carry '
+               'it; leave it empty, or stay with the profile classic')
+    for instance in cluster.instances:
+        derived = [node for node in instance.nodes if 'priority' not in {**instance.shared, **node.own}]
+        if derived and len(instance.nodes) > cluster.first_priority:
+            yield (f'{instance.name}: {len(instance.nodes)} nodes do not fit below the priority {cluster.first_priority}, each one less than the one before; '
+                   'raise keepalived_priority')
+        elif derived and len(derived) < len(instance.nodes) and instance.ranked != instance.nodes:
+            yield (f'{instance.name}: some of its nodes have a priority of their own and {_listed(node.name for node in derived)} the '
+                   f'one of the profile {profile}, so that {instance.ranked[0].name} comes first; give all of them one, or none')
 
 
 # --- where the virtual IPs are ---
@@ -437,7 +460,7 @@ def features(cluster):
 def keywords(cluster):
     """Every keyword is one that the host's keepalived knows, with a value that it takes."""
     for build in cluster.builds:
-        for block, bodies in (('global_defs', [cluster.global_defs]), ('vrrp_script', cluster.scripts), ('vrrp_sync_group', cluster.sync_groups)):
+        for block, bodies in (('global_defs', [cluster.global_defs_of(build)]), ('vrrp_script', cluster.scripts), ('vrrp_sync_group', cluster.sync_groups)):
             for body in bodies:
                 yield from block_findings(block, body, build.version, build.features)
         for block in build.blocks:
@@ -496,7 +519,7 @@ def one_cluster(clusters):
 
 
 RULES = (shapes, names, router_ids, addresses, families, address_counts, node_names, agreement, priorities, advert_intervals, passwords, authentication,
-         interfaces, own_addresses, check_names, checks, tracked_names, script_security, hand_over, nopreempt_weights, preemption,
+         profiles, interfaces, own_addresses, check_names, checks, tracked_names, script_security, hand_over, nopreempt_weights, preemption,
          silenced_instances, unicast, sync_groups, features, keywords)
 RULES_BETWEEN = (identities, one_cluster)
 

@@ -15,6 +15,7 @@ import json
 import re
 
 from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_features import built_with
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_profiles import PROFILES, global_defs
 
 # Keys of an instance that are the collection's own; all others are keepalived's keywords.
 OWN_KEYS = ('name', 'nodes', 'unicast')
@@ -209,11 +210,14 @@ class Cluster:
             if build not in self.builds:
                 self.builds.append(build)
         self._build_of = {name: self.builds[self.builds.index(build)] for name, build in builds.items()}
-        self.global_defs = description.get('global_defs') or {}
+        self.profile_name = str(description.get('profile') or 'classic')
+        self.profile = PROFILES.get(self.profile_name, PROFILES['classic'])
+        self.own_global_defs = description.get('global_defs') or {}
+        self.global_defs = {**self.profile.global_defs, **self.own_global_defs}
         self.auth_pass = description.get('auth_pass') or ''
         self.unicast = description.get('unicast')
         scripts = dictionaries(description.get('vrrp_scripts'))
-        self.scripts = [{key: value for key, value in script.items() if key != 'check'} for script in scripts]
+        self.scripts = [{**self.profile.vrrp_script, **{key: value for key, value in script.items() if key != 'check'}} for script in scripts]
         self.checks = {script.get('name'): script['check'] for script in scripts if script.get('check')}
         self.sync_groups = dictionaries(description.get('vrrp_sync_groups'))
         self.misshapen = [(keyword, entry) for keyword in ('vrrp_instances', 'vrrp_scripts', 'vrrp_sync_groups')
@@ -221,17 +225,22 @@ class Cluster:
         self.own_scripts = description.get('scripts') or []
         self.instances = [Instance(given, self) for given in dictionaries(description.get('vrrp_instances'))]
         self.weights = {script.get('name'): script.get('weight', 0) for script in self.scripts}
-        first = 100 if integer(description.get('priority')) is None else integer(description['priority'])
+        self.first_priority = integer(description.get('priority')) or self.profile.priority
         default_nodes = list(description.get('nodes') or [])
         for place, instance in enumerate(self.instances):
-            self._add_nodes(instance, _nodes(instance.given, place, default_nodes), first, hosts)
+            self._add_nodes(instance, _nodes(instance.given, place, default_nodes), hosts)
 
     def build(self, node):
         """The keepalived of a node; one outside of the play is taken to have the same as the others."""
         return self._build_of.get(node.name, self.builds[0])
 
-    def _add_nodes(self, instance, given, first, hosts):
-        step = max(1, first // max(1, len(given)))
+    def global_defs_of(self, build):
+        """The global_defs of a build, what its release alone has included."""
+        return global_defs(self.profile, build.version, self.own_global_defs)
+
+    def _add_nodes(self, instance, given, hosts):
+        first = self.first_priority
+        step = self.profile.step or max(1, first // max(1, len(given)))
         for rank, node in enumerate(given):
             own = {key: value for key, value in node.items() if key != 'name'}
             part = Node(hosts[node['name']], own, instance)
@@ -254,7 +263,7 @@ class Cluster:
         block = {
             'name': instance.name,
             'state': 'MASTER' if node is instance.ranked[0] and not instance.waits else 'BACKUP',
-            'advert_int': 1,
+            **self.profile.vrrp_instance,
             **({'version': 3, 'native_ipv6': True} if instance.family == 6 else {}),
             'track_script': [script.get('name') for script in self.scripts],
             **instance.shared, **node.own,

@@ -353,7 +353,7 @@ USES = {
     'dont_track_primary_without_effect': [('vrrp_instance one {\n dont_track_primary\n}', 'vrrp_instance one {\n track_interface {\n }\n}')],
     'silent_start_of_groups': [('vrrp_sync_group a {\n notify /bin/x\n}', 'vrrp_instance a {\n notify /bin/x\n}')],
     'scripts_inherit_priority': [
-        ('global_defs {\n vrrp_rt_priority 50\n}', 'vrrp_instance one {\n priority 50\n}'),
+        ('global_defs {\n vrrp_priority 50\n}', 'global_defs {\n vrrp_rt_priority 50\n}'),
         ('global_defs {\n checker_priority 5\n}', 'global_defs {\n router_id checker_priority\n}'),
         ('global_defs {\n bfd_no_swap\n}', 'bfd_instance one {\n}'),
     ],

@@ -9,6 +9,7 @@ import json
 import pytest
 from ansible_collections.vipkit.ha.plugins.filter.vrrp_plan import vrrp_plan
 from ansible_collections.vipkit.ha.plugins.plugin_utils import _vrrp_lint
+from ansible_collections.vipkit.ha.plugins.plugin_utils._keepalived_keywords import VERSIONS
 
 INSTANCES = [
     {'name': 'one', 'virtual_router_id': 100, 'virtual_ipaddress': ['192.0.2.100/24'], 'nodes': ['a', 'b']},
@@ -177,6 +178,72 @@ def test_global_defs_are_every_hosts_with_its_own_router_id():
     assert plan['hosts']['a']['conf']['global_defs'] == {'router_id': 'a', 'vrrp_version': 3}
 
 
+# --- profiles ---
+
+def test_without_a_word_it_is_classic():
+    arguments = {'auth_pass': 'secret', 'scripts': [{'name': 'web'}]}
+    assert plan_of(INSTANCES, **arguments) == plan_of(INSTANCES, profile='classic', **arguments) == plan_of(INSTANCES, priority=100, **arguments)
+    assert plan_of(INSTANCES)['hosts']['a']['conf']['global_defs'] == {'router_id': 'a'}
+
+
+@pytest.mark.parametrize('count, priorities', [(1, [254]), (2, [254, 253]), (4, [254, 253, 252, 251])])
+def test_fast_priorities_are_high_and_close_together(count, priorities):
+    nodes = [f'n{number}' for number in range(count)]
+    plan = plan_of([{**INSTANCES[0], 'nodes': nodes}], hostvars=dict.fromkeys(nodes, {}), profile='fast')
+    assert [instance_on(plan, node, 'one')['priority'] for node in nodes] == priorities
+
+
+@pytest.mark.parametrize('version', VERSIONS)
+def test_fast_is_sound_in_every_release(version):
+    plan = plan_of(INSTANCES, profile='fast', version=version, scripts=[{'name': 'web', 'check': {'kind': 'tcp', 'port': 80}}])
+    assert plan['findings'] == []
+    assert {block['advert_int'] for node in 'ab' for block in plan['hosts'][node]['conf']['vrrp_instance']} == {0.1}
+    assert plan['hosts']['a']['conf']['vrrp_script'] == [{'name': 'web', 'interval': 1, 'fall': 2, 'rise': 3}]
+    assert plan['hosts']['a']['conf']['global_defs']['vrrp_version'] == 3
+
+
+@pytest.mark.parametrize('version, realtime', [('2.0.7', True), ('2.0.20', True), ('2.2.7', False), ('2.3.4', False)])
+def test_fast_is_scheduled_as_its_release_can_bear_it(version, realtime):
+    given = plan_of(INSTANCES, profile='fast', version=version)['hosts']['a']['conf']['global_defs']
+    assert ('vrrp_rt_priority' in given, 'vrrp_rlimit_rtime' in given) == (realtime, realtime)
+    assert ('vrrp_priority' in given, 'vrrp_no_swap' in given) == (not realtime, not realtime)
+
+
+def test_each_node_gets_what_its_own_release_can_bear():
+    mixed = {**described('a', '2.0.20', vrrp_instances=INSTANCES, profile='fast'), **described('b', '2.3.4', vrrp_instances=INSTANCES, profile='fast')}
+    hosts = vrrp_plan(mixed, HOSTS)['hosts']
+    assert ['vrrp_rt_priority' in hosts[node]['conf']['global_defs'] for node in 'ab'] == [True, False]
+
+
+@pytest.mark.parametrize('version', ['2.0.20', '2.3.4'])
+def test_a_keyword_of_the_clusters_own_wins_over_the_profile(version):
+    own = {'advert_int': 0.5, 'priority': 200, 'version': 3}
+    plan = plan_of([{**changed(0)[0], 'nodes': ['a'], **own}], profile='fast', version=version, scripts=[{'name': 'web', 'interval': 3, 'fall': 1, 'rise': 1}],
+                   global_defs={'vrrp_garp_master_repeat': 7, 'vrrp_no_swap': False})
+    assert own.items() <= instance_on(plan, 'a', 'one').items()
+    assert plan['hosts']['a']['conf']['vrrp_script'] == [{'name': 'web', 'script': '/usr/bin/true', 'interval': 3, 'fall': 1, 'rise': 1}]
+    assert plan['hosts']['a']['conf']['global_defs']['vrrp_garp_master_repeat'] == 7
+    assert plan['hosts']['a']['conf']['global_defs']['vrrp_no_swap'] is False
+
+
+@pytest.mark.parametrize('version, own, gone', [
+    ('2.0.7', 'vrrp_rlimit_rttime', {'vrrp_rlimit_rtime'}), ('2.0.7', 'vrrp_priority', {'vrrp_rt_priority', 'vrrp_rlimit_rtime'}),
+    ('2.3.4', 'vrrp_rt_priority', {'vrrp_priority'}),
+])
+def test_a_keyword_that_says_the_same_in_another_way_wins_too(version, own, gone):
+    given = plan_of(INSTANCES, profile='fast', version=version, global_defs={own: 5})['hosts']['a']['conf']['global_defs']
+    assert given[own] == 5 and not gone & set(given)
+
+
+def test_fast_takes_a_password_where_an_instance_has_version_2():
+    assert plan_of(changed(0, version=2, advert_int=1), profile='fast', auth_pass='secret')['findings'] == []
+
+
+def test_profiles_do_not_mix_in_a_cluster():
+    mixed = {**described('a', vrrp_instances=INSTANCES, profile='fast'), **described('b', vrrp_instances=INSTANCES, profile='classic')}
+    assert any('have different variables of the cluster' in finding for finding in vrrp_plan(mixed, HOSTS)['findings'])
+
+
 SIMPLE_CASES = [
     (changed(0, virtual_router_id=0), {}, 'one: virtual_router_id is 0; it has to be from 1 to 255 (RFC 5798 section 5.2.3).'),
     (changed(0, virtual_router_id=256), {}, 'one: virtual_router_id is 256; it has to be from 1 to 255 (RFC 5798 section 5.2.3).'),
@@ -339,7 +406,18 @@ CASES = [
     (changed(0, authentication='secret'), {}, 'one: authentication is no dictionary; write it as {auth_type: PASS, auth_pass: ...}.'),
     (changed(0, unicast='false'), {}, "one: unicast is 'false', which is neither true nor false."),
     (changed(0, name=['x']), {}, "['x']: 'name' has to be one word of letters, digits, '_', '.' and '-'."),
-    (INSTANCES, {'priority': 0}, "one: priority of 'a' has to be from 1 to 255 (RFC 5798 section 5.2.4)."),
+    (INSTANCES, {'priority': 256}, "one: priority of 'a' has to be from 1 to 255 (RFC 5798 section 5.2.4)."),
+    # what does not go with a profile
+    (INSTANCES, {'profile': 'faster'}, "keepalived_profile is 'faster'; there are classic, fast."),
+    (INSTANCES, {'profile': 'fast', 'auth_pass': 'secret'},
+     'keepalived_auth_pass: the profile fast runs VRRP version 3, which has no authentication (RFC 5798 section 9), so no advert would carry it; leave it '
+     'empty, or stay with the profile classic.'),
+    (changed(0, version=2), {'profile': 'fast'},
+     'one: advert_int is 0.1; VRRP version 2 carries whole seconds, 1 to 255: round it, or set version 3.'),
+    (INSTANCES, {'profile': 'fast', 'priority': 1},
+     'one: 2 nodes do not fit below the priority 1, each one less than the one before; raise keepalived_priority.'),
+    (changed(0, nodes=[{'name': 'a', 'priority': 100}, 'b']), {'profile': 'fast'},
+     'one: some of its nodes have a priority of their own and b the one of the profile fast, so that b comes first; give all of them one, or none.'),
     # 2.0.7 falls silent
     (changed(0, track_script=[]), {'scripts': [{'name': 'web'}], 'version': '2.0.7'},
      'one: it shares eth0 with two and not its trackers of weight 0 (web); in keepalived 2.0.7, when one of these fails, all other instances of the '
