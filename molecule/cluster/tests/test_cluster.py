@@ -51,14 +51,18 @@ def edge_becomes(expected):
     return {vip: names for vip, names in holders().items() if vip != INNER}
 
 
-def play(playbook, **values):
-    """Exit code and output, as one line, of a playbook."""
+def ansible(program, *arguments):
+    """Exit code and output, as one line, of a program of Ansible's against these hosts."""
     env = {**os.environ, 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'), 'ANSIBLE_NOCOLOR': '1', 'ANSIBLE_FORCE_COLOR': '0',
            'ANSIBLE_COLLECTIONS_PATH': str(ROOT / '.collections')}
     inventory = os.path.dirname(os.environ['MOLECULE_INVENTORY_FILE'])
-    done = subprocess.run(['ansible-playbook', str(ROOT / playbook), '-i', inventory, '--extra-vars', json.dumps(values)], cwd=ROOT, env=env,
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run([program, '-i', inventory, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     return done.returncode, ' '.join((done.stdout + done.stderr).split())
+
+
+def play(playbook, *arguments, **values):
+    """The same of a playbook."""
+    return ansible('ansible-playbook', str(ROOT / playbook), '--extra-vars', json.dumps(values), *arguments)
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +117,38 @@ def test_without_preemption_the_address_stays_where_it_went():
     code, output = play('playbooks/verify.yml')
     assert code == 0, output
     assert holders()[INNER] == [other]
+
+
+def adverts_of(router_id):
+    """What a node that is no member hears of a virtual router in a second, as one line."""
+    code, output = ansible('ansible', 'edge1', '--one-line', '-m', 'vipkit.ha.vrrp_adverts', '-a', json.dumps({'interfaces': ['eth0'], 'duration': 1}))
+    assert code == 0, output
+    heard = json.loads(output.partition('=> ')[2])['adverts']
+    return [advert for advert in heard if advert['virtual_router_id'] == router_id]
+
+
+def test_fast_profile_is_on_the_wire_and_goes_on_where_it_may_not_raise_its_priority():
+    owner = holders()[INNER][0]
+    heard, = adverts_of(61)
+    assert heard['version'] == 3
+    assert heard['priorities'] == [254 if owner == 'inner1' else 253]
+    assert heard['advert_int'] == 0.1
+    refused = 'grep -c "Unable to set process priority to -20" /apps/keepalived/keepalived-*/logs/keepalived.log'
+    for name in ('inner1', 'inner2'):
+        host = NODES[name]
+        times = int(host.check_output(refused))
+        parent = host.check_output('systemctl show --property=MainPID --value keepalived')
+        before = host.check_output(f'pgrep --parent {parent}')
+        host.check_output('systemctl reload keepalived')
+        assert wait_until(lambda host=host, times=times: int(host.check_output(refused)) > times, 10), 'it says so again when it has read the file'
+        assert host.check_output(f'pgrep --parent {parent}') == before, 'the same process'
+    assert holders()[INNER] == [owner]
+
+
+def test_the_profile_is_changed_by_all_members_together():
+    code, output = play('molecule/cluster/converge.yml', '--limit', 'inner1', keepalived_profile='classic')
+    assert code != 0
+    assert 'version of web_1 would change on inner1 and not on inner2 at the same moment' in output, output
 
 
 def test_clusters_that_meet_are_refused():
