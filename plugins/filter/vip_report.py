@@ -15,7 +15,7 @@ description:
   - A virtual IP is in order when exactly one host holds it, that one is the planned owner, no host saw it move of late, no
     other router advertises it and no other hardware address answers for it.
   - Where the plan names no owner (C(nopreempt)), any one of its nodes will do.
-positional: _input
+positional: _input, seen, heard, hostvars, states
 options:
   _input:
     description: The plan, from P(vipkit.ha.vrrp_plan#filter).
@@ -31,6 +31,12 @@ options:
       - Without it the report tells nothing of the wire.
     type: dict
     default: {}
+  states:
+    description:
+      - What M(vipkit.ha.keepalived_state) returned with O(vipkit.ha.keepalived_state#module:planned) on each host, by the host's name.
+      - A host on which something does not run, or is not as planned, is a problem even while all addresses are in their place.
+    type: dict
+    default: {}
   hostvars:
     description: Ansible's C(hostvars), to name the hosts by their addresses. Needed with O(heard).
     type: dict
@@ -38,6 +44,7 @@ options:
 seealso:
   - module: vipkit.ha.vip_ownership
   - module: vipkit.ha.vrrp_adverts
+  - module: vipkit.ha.keepalived_state
   - plugin: vipkit.ha.vip_table
     plugin_type: filter
 """
@@ -57,7 +64,9 @@ _value:
   type: dict
   contains:
     problems:
-      description: One sentence for each virtual IP that is not where it should be, with every owner seen. Empty when all is well.
+      description:
+        - One sentence for each virtual IP that is not where it should be, with every owner seen, and for each thing of a host that is not as
+          planned. Empty when all is well.
       type: list
       elements: str
     rows:
@@ -87,13 +96,21 @@ def _listed(names):
     return ', '.join(names)
 
 
+def _advice(holders, advertisers):
+    """What to do about several owners: where one alone says that it is master, the others hold what their keepalived has let go."""
+    stale = [host for host in holders if host not in advertisers]
+    if len(advertisers) == 1 and advertisers[0] in holders and stale:
+        return (f'only {advertisers[0]} advertises it, and {_listed(stale)} keeps a stale address: restart keepalived there, which takes it off, or use '
+                'ip address del')
+    return 'look whether VRRP packets pass between them and whether one keeps an address of a dead keepalived'
+
+
 def _owners(vip, row, listeners):
     """Grade of a virtual IP, and what is wrong with its owners."""
     holders, advertisers, answerers = row['seen'], row['advertised_by'], row['answered_by']
     for names, what in ((holders, 'hosts hold it'), (advertisers, 'routers advertise it'), (answerers, 'hardware addresses answer for it')):
         if len(names) > 1:
-            return SEVERAL, (f'{len(names)} {what} ({_listed(names)}): split brain, look whether VRRP packets pass between them '
-                             'and whether one keeps an address of a dead keepalived')
+            return SEVERAL, f'{len(names)} {what} ({_listed(names)}): split brain, {_advice(holders, advertisers)}'
     if not holders:
         return NOWHERE, "no host holds it: look at keepalived's log and at its check scripts on the expected owner"
     for names, what in ((advertisers, 'advertises'), (answerers, 'answers for')):
@@ -106,7 +123,7 @@ def _owners(vip, row, listeners):
     return IN_ORDER, None
 
 
-def vip_report(plan, seen, heard=None, hostvars=None):
+def vip_report(plan, seen, heard=None, hostvars=None, states=None):
     """What is wrong, and a row for each virtual IP."""
     heard = heard or {}
     wire = Wire(plan, heard, hostvars or {})
@@ -129,6 +146,8 @@ def vip_report(plan, seen, heard=None, hostvars=None):
     for host in plan['members']:
         if host not in seen:
             problems.append(f'{host} has not reported: run this for all hosts of the cluster, and look whether {host} can be reached.')
+    for host, state in (states or {}).items():
+        problems += [f"{host}: {text}." for text in ([] if state['alive'] else [state['msg']]) + state['deviations']]
     if not problems:
         # each address is in its place at the last look, but some host did not see that last
         problems = [str(result.get('msg')) + '.' for result in seen.values() if not result['as_expected']]

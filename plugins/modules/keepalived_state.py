@@ -16,7 +16,8 @@ description:
   - That the unit is active proves nothing. After a fatal error keepalived 2.0.7 loses its VRRP process, and the unit stays active
     without it. So this module looks at the processes themselves.
   - Looks again and again until the needed processes have been alive for O(stable_for) without being replaced, or until O(timeout).
-  - It does not look at virtual IPs, and does not tell which configuration a process has read. It starts and stops nothing.
+  - With O(planned) it also tells where configuration and scripts are not what they should be.
+  - It does not look at virtual IPs, and does not ask the processes themselves. It starts and stops nothing.
 attributes:
   check_mode:
     support: full
@@ -51,6 +52,68 @@ options:
     description:
       - The tracked file that keeps virtual IPs away from this host, if it is wanted whether it does.
     type: path
+  planned:
+    description:
+      - What the host should have, for RV(deviations). Nothing of it is written.
+    type: dict
+    suboptions:
+      content:
+        description:
+          - The text that O(path) should have. Layout and comments do not count.
+        type: str
+        required: true
+      loaded:
+        description:
+          - The file to which the unit writes the checksum of O(path), as C(sha256sum) shows it, whenever keepalived reads it. Without that file
+            it is not told what was read.
+        type: path
+        default: /run/keepalived.loaded
+      directory:
+        description:
+          - Where O(planned.scripts) are. Needed with them.
+        type: path
+      scripts:
+        description:
+          - The scripts that were written for keepalived, as for M(vipkit.ha.script_directory).
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the file.
+            type: str
+            required: true
+          content:
+            description: Text of the script.
+            type: str
+            required: true
+          mode:
+            description: Permissions, octal and in quotes.
+            type: str
+            default: "0755"
+      commands:
+        description:
+          - Other commands that keepalived runs, of which only is told why it could not.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          command:
+            description: The command, as it stands in the configuration.
+            type: str
+            required: true
+          user:
+            description: The user that runs it.
+            type: str
+            default: keepalived_script
+          name:
+            description: What to call it in messages.
+            type: str
+      version:
+        description:
+          - Version of keepalived, since it decides what becomes of O(planned.commands).
+        type: str
+        default: 2.0.7
   needs:
     description:
       - The processes that have to be alive. keepalived starts each of them only when its configuration asks for it.
@@ -180,6 +243,17 @@ drained:
   returned: when the host could be read
   type: bool
   sample: false
+deviations:
+  description:
+    - One sentence without its full stop for each way in which the host is not as O(planned), and what to do.
+    - Of a configuration it names keywords and no values. One that was loaded and is no longer in O(path) is told by its checksum alone.
+  returned: with O(planned)
+  type: list
+  elements: str
+  sample:
+    - >-
+      /etc/keepalived/keepalived.conf is not the planned one (vrrp_instance VI_1: nopreempt is there and not planned, so preemption is off),
+      and it is in force; run site.yml, which puts the planned one back
 elapsed:
   description: Seconds from the start until the last look.
   returned: when the host could be read
@@ -201,10 +275,13 @@ import socket
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.vipkit.ha.plugins.module_utils import _clock, _keepalived
-from ansible_collections.vipkit.ha.plugins.module_utils._artifact import sha256_of
+from ansible.module_utils.common.text.converters import to_native
+from ansible_collections.vipkit.ha.plugins.module_utils import _clock, _keepalived, _keepalived_planned, _script_security
+from ansible_collections.vipkit.ha.plugins.module_utils._artifact import ArtifactError, sha256_of
+from ansible_collections.vipkit.ha.plugins.module_utils._files import checked_mode, read_file
 
 PAUSE = 0.2
+SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin'
 DELETED = ' (deleted)'
 RUN_DIRECTORIES = ('run', 'run/keepalived', 'var/run', 'var/run/keepalived', 'usr/local/var/run', 'usr/local/var/run/keepalived')
 # Short and long option that names the pid file, pattern of its names, and the process's own name if it has one
@@ -381,17 +458,55 @@ def checksum(path):
         return None
 
 
+# What was planned
+
+def deviations(path, planned):
+    """Return where the host is not as planned."""
+    data = None
+    if os.path.exists(path):
+        with open(path, 'rb') as handle:
+            data = handle.read()
+    found = _keepalived_planned.of_configuration(path, planned['content'], data, _keepalived_planned.loaded_sum(text_of(planned['loaded'])))
+    for script in planned['scripts']:
+        where = os.path.join(planned['directory'] or '', script['name'])
+        there = read_file(where)
+        found += _keepalived_planned.of_script(where, script['content'], checked_mode(script['mode'], where), there and (there.mode, there.content))
+    for entry in planned['commands']:
+        path, problems = _script_security.judge(_script_security.first_word(entry['command']), entry['user'],
+                                                _script_security.version_tuple(planned['version']), False, SEARCH_PATH, _script_security.Host())
+        found += ['{0}: {1}, and keepalived may count that as a success; {2}'.format(entry['name'] or path, one.what, one.advice) for one in problems]
+    return found
+
+
 def main():
     module = AnsibleModule(
         argument_spec=dict(
             unit=dict(type='str', default='keepalived.service'),
             path=dict(type='path'),
             drain_file=dict(type='path'),
+            planned=dict(
+                type='dict',
+                options=dict(
+                    content=dict(type='str', required=True, no_log=True),
+                    loaded=dict(type='path', default='/run/keepalived.loaded'),
+                    directory=dict(type='path'),
+                    scripts=dict(
+                        type='list', elements='dict', default=[],
+                        options=dict(name=dict(type='str', required=True), content=dict(type='str', required=True), mode=dict(type='str', default='0755')),
+                    ),
+                    commands=dict(
+                        type='list', elements='dict', default=[],
+                        options=dict(command=dict(type='str', required=True), user=dict(type='str', default='keepalived_script'), name=dict(type='str')),
+                    ),
+                    version=dict(type='str', default='2.0.7'),
+                ),
+            ),
             needs=dict(type='list', elements='str', choices=['vrrp', 'checker', 'bfd'], default=['vrrp']),
             timeout=dict(type='float', default=5),
             stable_for=dict(type='float', default=1),
             fail_on_dead=dict(type='bool', default=True),
         ),
+        required_by={'planned': 'path'},
         supports_check_mode=True,
     )
     unit, needs, timeout, stable_for = [module.params[name] for name in ('unit', 'needs', 'timeout', 'stable_for')]
@@ -405,8 +520,10 @@ def main():
         result['version'] = _keepalived.version('/proc/%d/exe' % result['main_pid']) if result['main_pid'] else None
         result['config_sha256'] = checksum(module.params['path'])
         result['drained'] = bool(module.params['drain_file'] and _keepalived.tracked_number(module.params['drain_file']))
-    except (StateError, EnvironmentError) as error:
-        module.fail_json(msg=str(error))
+        if module.params['planned']:
+            result['deviations'] = deviations(module.params['path'], module.params['planned'])
+    except (StateError, EnvironmentError, ArtifactError, _script_security.ScriptSecurityError) as error:
+        module.fail_json(msg=to_native(error))
 
     if result['alive']:
         module.exit_json(changed=False, **result)

@@ -105,6 +105,25 @@ def test_report_names_what_the_wire_tells(wire, problem):
     assert any(text.startswith(problem) for text in report['problems']), report['problems']
 
 
+def test_report_names_who_keeps_a_stale_address():
+    both = seen(a=['192.0.2.100', '192.0.2.101'], b=['192.0.2.101'])
+    problem, = vip_report(PLAN, both, heard(), HOSTVARS)['problems']
+    assert problem == ('192.0.2.101 (two): expected on b, 2 hosts hold it (a, b): split brain, only b advertises it, and a keeps a stale address: '
+                       'restart keepalived there, which takes it off, or use ip address del.')
+    problem, = vip_report(PLAN, both, heard(advert(101, '192.0.2.1')), HOSTVARS)['problems']
+    assert 'whether VRRP packets pass between them' in problem, 'both say that they are master'
+    problem, = vip_report(PLAN, both)['problems']
+    assert 'whether VRRP packets pass between them' in problem, 'nobody has listened'
+
+
+def test_report_names_what_does_not_run_or_is_not_planned():
+    states = {'a': {'alive': True, 'deviations': []}, 'b': {'alive': False, 'msg': 'no vrrp process', 'deviations': ['one thing', 'another']}}
+    report = vip_report(PLAN, seen(**SOUND), heard(), HOSTVARS, states)
+    assert report['problems'] == ['b: no vrrp process.', 'b: one thing.', 'b: another.']
+    assert [row['grade'] for row in report['rows']] == [0, 0]
+    assert vip_report(PLAN, seen(**SOUND), heard(), HOSTVARS, {'a': states['a']})['problems'] == []
+
+
 def test_a_router_that_has_said_goodbye_does_not_count():
     assert vip_report(PLAN, seen(**SOUND), heard(advert(100, '192.0.2.2', priorities=[0])), HOSTVARS)['problems'] == []
 

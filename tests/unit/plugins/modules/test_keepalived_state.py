@@ -486,6 +486,34 @@ def test_module_on_a_unit_that_does_not_run(systemctl):
     assert 'k.service on ' in result['msg'] and ' is not active after ' in result['msg']
 
 
+def test_module_compares_with_what_was_planned(systemctl, tmpdir):
+    systemctl.shows('failed')
+    conf, web, own = tmpdir.join('keepalived.conf'), tmpdir.join('web'), tmpdir.join('own')
+    planned = {'content': 'global_defs {\n router_id a\n}\n', 'loaded': str(tmpdir.join('loaded')), 'directory': str(tmpdir),
+               'scripts': [{'name': 'web', 'content': '#!/bin/sh\n'}], 'commands': [{'command': str(own), 'user': 'root', 'name': 'own'}]}
+    arguments = {'timeout': 0, 'fail_on_dead': False, 'path': str(conf), 'planned': planned}
+    conf.write(planned['content'])
+    for script in (web, own):
+        script.write('#!/bin/sh\n')
+        script.chmod(0o755)
+    assert run_module(systemctl.path.dirname, **arguments)[1]['deviations'] == []
+    conf.write('global_defs {\n router_id b\n}\n')
+    tmpdir.join('loaded').write(hashlib.sha256(conf.read_binary()).hexdigest() + '  ' + str(conf) + '\n')
+    web.chmod(0o644)
+    own.chmod(0o644)
+    result = run_module(systemctl.path.dirname, **arguments)[1]
+    assert [sentence.partition(';')[0].partition(' (mode 0644, owner')[0] for sentence in result['deviations']] == [
+        '%s is not the planned one (global_defs: router_id is another), and it is in force' % conf,
+        'the script %s has lost its execute bit (mode 0644, planned 0755), and keepalived may count that as a success' % web,
+        'own: root (uid 0, gid 0) may not execute %s' % own,
+    ]
+    assert result['changed'] is False
+    own.remove()
+    assert 'own: ' in run_module(systemctl.path.dirname, **arguments)[1]['deviations'][2]
+    result = run_module(systemctl.path.dirname, planned=planned, timeout=0, fail_on_dead=False)[1]
+    assert result['failed'] and 'path' in result['msg']
+
+
 @pytest.mark.parametrize('arguments, words', [
     ({'timeout': 1, 'stable_for': 2}, 'can never be reached'),
     ({'needs': ['router']}, 'value of needs must be one or more of'),
