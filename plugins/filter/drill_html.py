@@ -29,8 +29,8 @@ options:
       - Of a result C(fault), C(node), C(injected), C(healed) (null if it could not be healed), C(problems) (sentences about the
         cluster), C(passed), and C(vips).
       - Of each of C(vips) C(address), C(instance), C(owner_before), C(taken_over_by) (null if nobody did), C(outage) (null if it has not
-        ended), C(lost), C(late), C(fail_back_outage), C(fail_back_lost), C(limit) and C(ratio) (null where there is none), C(passed), C(why) (a sentence, or empty),
-        C(owners) (who answered from C(at) on, as C(owner), null for nobody) and C(outages) (each C(began), C(ended)).
+        ended), C(lost), C(late), C(fail_back_outage), C(fail_back_lost), C(limit) and C(ratio) (null where there is none), C(passed), C(why)
+        (a sentence, or empty), C(owners) (who answered from C(at) on, as C(owner), null for nobody) and C(outages) (each C(began), C(ended)).
     type: dict
     required: true
 seealso:
@@ -92,9 +92,10 @@ def _overview(drill):
 
 
 def _row(vip):
-    owners = f"{vip['owner_before'] or 'nobody'}, then {vip['taken_over_by']}" if vip['taken_over_by'] else f"{vip['owner_before'] or 'nobody'}, taken over by nobody"
-    return (f"{vip['address']} ({vip['instance']})", badge(vip['passed']), owners, outage(vip), seconds(vip['limit'], 'none'),
-            '–' if vip['ratio'] is None else f"{vip['ratio']:.2f}", f"{vip['lost']}, {vip['late']}", f"{seconds(vip['fail_back_outage'])}, {vip['fail_back_lost']} lost")
+    owners = f"{vip['owner_before'] or 'nobody'}, {'then' if vip['taken_over_by'] else 'taken over by'} {vip['taken_over_by'] or 'nobody'}"
+    ratio = '–' if vip['ratio'] is None else f"{vip['ratio']:.2f}"
+    return (f"{vip['address']} ({vip['instance']})", badge(vip['passed']), owners, outage(vip), seconds(vip['limit'], 'none'), ratio,
+            f"{vip['lost']}, {vip['late']}", f"{seconds(vip['fail_back_outage'])}, {vip['fail_back_lost']} lost")
 
 
 def _fault(number, result, nodes):
@@ -111,15 +112,14 @@ def _tile(place, name):
 
 
 def _configuration(drill, nodes):
-    instances = [(name, f"VRRP version {one['version']}", f"{one['advert_int']:g} s", ', '.join(f'{node} {number}' for node, number in one['priorities'].items()))
-                 for name, one in drill['settings'].items()]
-    # with link-local and equal names the plan may know more of an instance than was drilled; what is shown is the plan
+    programs = [(node, drill['nodes'][node].get('keepalived') or '–', drill['nodes'][node].get('nginx') or '–') for node in nodes]
+    instances = [(name, f"VRRP version {one['version']}", f"{one['advert_int']:g} s",
+                  ', '.join(f'{node} {number}' for node, number in one['priorities'].items())) for name, one in drill['settings'].items()]
     vips = [(vip['address'], vip['instance'], vip.get('owner') or 'any', ', '.join(vip.get('nodes', []))) for vip in drill['vips']]
-    return [table(('Node', 'keepalived', 'nginx'), [(node, drill['nodes'][node].get('keepalived') or '–', drill['nodes'][node].get('nginx') or '–')
-                                                    for node in nodes], 'Nodes'),
+    sla = 'No SLA was given, so the limits of the protocol decide.' if drill['sla'] is None else f"No outage may be longer than {seconds(drill['sla'])} (SLA)."
+    return [table(('Node', 'keepalived', 'nginx'), programs, 'Nodes'),
             table(('Instance', 'Version', 'advert_int', 'Priorities'), instances, f"Instances, profile {drill['profile']}"),
-            table(('Virtual IP', 'Instance', 'Planned owner', 'Nodes in order'), vips, 'Virtual IPs'),
-            element('p', f"No outage may be longer than {seconds(drill['sla'])} (SLA)." if drill['sla'] is not None else 'No SLA was given, so the limits of the protocol decide.')]
+            table(('Virtual IP', 'Instance', 'Planned owner', 'Nodes in order'), vips, 'Virtual IPs'), element('p', sla)]
 
 
 def _help(nodes):
