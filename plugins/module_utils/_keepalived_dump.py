@@ -152,10 +152,15 @@ def children(pid):
     return found
 
 
-def vrrp_process(shown):
-    """Return the process that does VRRP, by what `systemctl show -p MainPID` tells of the service."""
+def main_process(shown):
+    """Return the main process, by what `systemctl show -p MainPID` tells of the service."""
     main = shown.strip().partition('=')[2]
-    alive = children(main) if main not in ('', '0') else []
+    return int(main) if main.isdigit() and main != '0' else None
+
+
+def vrrp_process(main):
+    """Return the one of the processes of a main process that does VRRP."""
+    alive = children(main) if main else []
     named = [(text_of(path) or u'').strip() for pattern in PID_FILES for path in sorted(glob.glob(pattern))]
     named += [pid for pid in alive if (text_of('/proc', pid, 'comm') or u'').strip() == OWN_NAME]
     for pid in named:

@@ -43,6 +43,8 @@ span.good, span.bad { font-weight: 600; white-space: nowrap; }
 table { border-collapse: collapse; width: 100%; margin: .75rem 0; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--faint); padding-bottom: .25rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
+td { overflow-wrap: break-word; }
+.long { overflow-wrap: anywhere; }
 thead th { color: var(--faint); font-weight: 600; vertical-align: bottom; overflow-wrap: normal; }
 .number { white-space: nowrap; }
 tbody th { font-weight: 600; min-width: 9rem; }
@@ -63,7 +65,7 @@ svg line.healed { stroke-dasharray: 4 3; }
   table, tbody, tr, th, td, caption { display: block; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tbody tr { border: 1px solid var(--line); border-radius: .4rem; margin: 0 0 .6rem; padding: .35rem .6rem; }
-  tbody th, tbody td { border: 0; padding: .1rem 0; display: grid; grid-template-columns: 8.5rem minmax(0, 1fr); gap: .5rem; }
+  tbody th, tbody td { overflow-wrap: anywhere; border: 0; padding: .1rem 0; display: grid; grid-template-columns: 8.5rem minmax(0, 1fr); gap: .5rem; }
   tbody th::before, tbody td::before { content: attr(data-heading); color: var(--faint); font-weight: 400; }
 }
 @media print {
@@ -79,6 +81,7 @@ svg line.healed { stroke-dasharray: 4 3; }
 # What tells the bars of nodes apart besides their colour, drawn into a tile of 8 by 8 on a paler ground
 _TILES = ('M0 0H8V8H0Z', 'M-2 2L2 -2M0 8L8 0M6 10L10 6', 'M2 2H5V5H2Z', 'M0 2H8M0 6H8', 'M2 0V8M6 0V8', 'M0 0L8 8M8 0L0 8')
 PATTERNS = len(_TILES)
+_LONGEST_WORD = 24
 _NUMBER = re.compile(r'[\d., s–-]*(lost)?')
 
 
@@ -119,11 +122,16 @@ def verdict(passed, heading, *sentences):
                    class_='verdict ' + ('good' if passed else 'bad'))
 
 
+def _kind(content):
+    """How a cell breaks into lines: a number never, an address of a page anywhere, the rest between words."""
+    text = str(content) if isinstance(content, (int, float, str)) else ''
+    return 'number' if _NUMBER.fullmatch(text) else 'long' if max(map(len, text.split()), default=0) > _LONGEST_WORD else None
+
+
 def table(headings, rows, caption=None):
     """A table whose first column names the row; on a phone each row is a card, and the roles keep it a table for screen readers."""
     def cell(place, content):
-        short = isinstance(content, (int, float, str)) and _NUMBER.fullmatch(str(content))
-        return element('td' if place else 'th', element('span', content), data_heading=headings[place], class_='number' if short else None,
+        return element('td' if place else 'th', element('span', content), data_heading=headings[place], class_=_kind(content),
                        role='cell' if place else 'rowheader', scope=None if place else 'row')
 
     return element(

@@ -39,7 +39,7 @@ def program(monkeypatch):
     """What the program makes of a node."""
     def look(node):
         monkeypatch.setattr(own, 'FOLDER', f'/proc/{main_process(node)}/root/tmp')
-        monkeypatch.setattr(own, 'vrrp_process', lambda shown: vrrp_process(node))
+        monkeypatch.setattr(own, 'vrrp_process', lambda main: vrrp_process(node))
         monkeypatch.setattr(own, 'output', lambda *command: ip('-n', node.namespace, '-o', 'address', 'show'))
         return {(name, labels.get('vrrp_instance') or labels.get('vrrp_script')): (value, labels.get('virtual_router_id'))
                 for name, labels, value in own.collect('keepalived.service')}

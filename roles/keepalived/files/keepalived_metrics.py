@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 
-from keepalived_dump import Silent, dumps, parse_data, parse_stats, vrrp_process
+from keepalived_dump import Silent, dumps, main_process, parse_data, parse_stats, vrrp_process
 from vipkit_metrics import exposition, known_to_all, of_the_collection, output, publish
 
 FOLDER = '/tmp'
@@ -80,7 +80,7 @@ def samples_of(data, stats, held):
 def collect(unit):
     """Return what there is to tell; of one that does not answer, only that."""
     try:
-        data, stats = dumps(vrrp_process(output('systemctl', 'show', '-p', 'MainPID', unit)), FOLDER)
+        data, stats = dumps(vrrp_process(main_process(output('systemctl', 'show', '-p', 'MainPID', unit))), FOLDER)
     except Silent as why:
         print('{0}, so keepalived_up is 0'.format(why), file=sys.stderr)
         return [('keepalived_up', {}, 0)]

@@ -145,22 +145,22 @@ def test_one_that_ends_meanwhile_is_silent(tmpdir, monkeypatch):
 def test_the_process_is_a_child_of_the_service_that_a_pid_file_names(tmpdir, monkeypatch):
     child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])
     try:
-        shown = 'MainPID={0}\n'.format(os.getpid())
+        main = own.main_process('MainPID={0}\n'.format(os.getpid()))
         monkeypatch.setattr(own, 'PID_FILES', (str(tmpdir.join('*vrrp*.pid')),))
         tmpdir.join('vrrp.pid').write('1\n')  # somebody else
         with pytest.raises(own.Silent):
-            own.vrrp_process(shown)
+            own.vrrp_process(main)
         tmpdir.join('keepalived_vrrp.pid').write('{0}\n'.format(child.pid))
-        assert own.vrrp_process(shown) == child.pid
+        assert own.vrrp_process(main) == child.pid
     finally:
         child.kill()
         child.wait()
     with pytest.raises(own.Silent):
-        own.vrrp_process(shown)
+        own.vrrp_process(main)
 
 
 @pytest.mark.parametrize('said', ['MainPID=0\n', '', 'MainPID=\n'])
 def test_a_service_that_does_not_run_has_none(said):
     with pytest.raises(own.Silent) as caught:
-        own.vrrp_process(said)
+        own.vrrp_process(own.main_process(said))
     assert 'keepalived has no process that does VRRP' in str(caught.value)
