@@ -66,6 +66,7 @@ svg line.healed { stroke-dasharray: 4 3; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tbody tr { border: 1px solid var(--line); border-radius: .4rem; margin: 0 0 .6rem; padding: .35rem .6rem; }
   tbody th, tbody td { overflow-wrap: anywhere; border: 0; padding: .1rem 0; display: grid; grid-template-columns: 8.5rem minmax(0, 1fr); gap: .5rem; }
+  span.good, span.bad { white-space: normal; }
   tbody th::before, tbody td::before { content: attr(data-heading); color: var(--faint); font-weight: 400; }
 }
 @media print {
