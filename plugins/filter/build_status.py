@@ -18,7 +18,7 @@ options:
   _input:
     description:
       - For each host C(installed), what M(vipkit.ha.artifact_probe) returned under this name, and C(units), a dictionary of each program to
-        what M(vipkit.ha.unit_in_force) returned for its unit. A host that did not answer has neither.
+        what M(vipkit.ha.unit_in_force) returned for its unit. A host that did not answer has neither, and perhaps a C(why).
     type: dict
     required: true
   wanted:
@@ -53,6 +53,7 @@ _value:
 """
 
 _COLUMNS = ('host', 'program', 'version', 'build', 'in force', 'built', 'by', 'kept')
+_RUNNING = ('active', 'reloading', 'refreshing')
 _NOT_COMPARED = ('platform', 'toolchain', 'fingerprint', 'request', 'source', 'built_on', 'built_at', 'packages', 'files', 'previous', 'installed_at',
                  'artifact_sha256', 'cflags')
 
@@ -62,12 +63,22 @@ def _compiler(stamp):
     return f"{compiler.get('name', '')} {compiler.get('version', '')}".strip()
 
 
+def _is_down(unit):
+    return unit.get('exists') and unit.get('active') not in _RUNNING
+
+
+def _silence(seen):
+    """Why a host did not answer, as far as it is known, in one line."""
+    why = ' '.join(str(seen.get('why') or '').split()).rstrip('.')
+    return f': {why[:200]}' if why else ''
+
+
 def _row(host, program, found, unit):
     stamp = found.get('stamp') or {}
     kept = [f"{entry['version']} ({entry['fingerprint'][:8]})" for entry in found.get('artifacts', [])
             if entry['fingerprint'] != stamp.get('fingerprint')]
     in_force = unit.get('in_force', '')
-    if unit.get('exists') and not unit.get('active'):
+    if _is_down(unit):
         in_force = 'not running'
     return {
         'host': host, 'program': program, 'version': stamp.get('version', 'none'), 'build': stamp.get('fingerprint', '')[:8],
@@ -94,7 +105,7 @@ def _own(hosts, program, wanted):
             yield f"{host}: {', '.join(found['damaged'])} is not what was installed: run site.yml, which puts it back"
         if wanted.get(host, {}).get(program, stamp.get('request')) != stamp.get('request'):
             yield f"{host} has {program} {stamp['version']}, and the inventory asks for another one: the next run of site.yml changes it"
-        if unit.get('exists') and not unit.get('active'):
+        if _is_down(unit):
             yield f'{host}: {program} does not run'
         elif unit.get('in_force', 'yes') != 'yes':
             yield (f"{host}: {program} runs with something else than what is on disk ({', '.join(unit.get('stale', [])) or 'unknown'}): "
@@ -132,7 +143,7 @@ def build_status(hosts, wanted=None):
     programs = list(dict.fromkeys(program for seen in there.values() for program in seen['installed']))
     rows = [_row(host, program, seen['installed'][program], seen.get('units', {}).get(program) or {})
             for program in programs for host, seen in there.items() if program in seen['installed']]
-    drift = [f'{host} did not answer' for host in hosts if host not in there]
+    drift = [f'{host} did not answer{_silence(seen)}' for host, seen in hosts.items() if host not in there]
     for program in programs:
         drift += [*_own(there, program, wanted or {}), *_between(there, program)]
     return {'lines': _table(rows), 'rows': rows, 'drift': [f'{sentence}.' for sentence in drift]}

@@ -19,6 +19,7 @@ from test_silenced_instances import ONE, READY, TWO, ip, nodes, plan_of, seconds
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'roles/keepalived/files'))
 
+import keepalived_dump  # noqa: E402
 import keepalived_metrics as own  # noqa: E402
 
 NUMBERS = {'one': '101', 'two': '102'}
@@ -27,8 +28,8 @@ NUMBERS = {'one': '101', 'two': '102'}
 def vrrp_process(node):
     """The process that its pid file means, which has another number out here."""
     inside = (node.folder / 'vrrp_pid').read_text().strip()
-    for pid in own.children(main_process(node)):
-        if own.text_of('/proc', pid, 'status').partition('NSpid:')[2].split('\n')[0].split()[-1] == inside:
+    for pid in keepalived_dump.children(main_process(node)):
+        if keepalived_dump.text_of('/proc', pid, 'status').partition('NSpid:')[2].split('\n')[0].split()[-1] == inside:
             return int(pid)
     raise AssertionError(f'no process {inside} of {node.name}\n{node.log}')
 
@@ -37,10 +38,8 @@ def vrrp_process(node):
 def program(monkeypatch):
     """What the program makes of a node."""
     def look(node):
-        folder = f'/proc/{main_process(node)}/root/tmp'
-        monkeypatch.setattr(own, 'DATA', f'{folder}/keepalived.data')
-        monkeypatch.setattr(own, 'STATS', f'{folder}/keepalived.stats')
-        monkeypatch.setattr(own, 'vrrp_process', lambda unit: vrrp_process(node))
+        monkeypatch.setattr(own, 'FOLDER', f'/proc/{main_process(node)}/root/tmp')
+        monkeypatch.setattr(own, 'vrrp_process', lambda main: vrrp_process(node))
         monkeypatch.setattr(own, 'output', lambda *command: ip('-n', node.namespace, '-o', 'address', 'show'))
         return {(name, labels.get('vrrp_instance') or labels.get('vrrp_script')): (value, labels.get('virtual_router_id'))
                 for name, labels, value in own.collect('keepalived.service')}

@@ -12,7 +12,7 @@ STAMP = {
     'built_at': '2026-11-22T10:00:00Z', 'configure_flags': ['--x'], 'patches': [{'name': 'one', 'sha256': 'f'}],
     'toolchain': {'compiler': {'name': 'gcc', 'version': '12.2.0', 'path': '/usr/bin/cc'}},
 }
-UNIT = {'exists': True, 'active': True, 'in_force': 'yes', 'stale': []}
+UNIT = {'exists': True, 'active': 'active', 'in_force': 'yes', 'stale': []}
 
 
 def host(unit=None, damaged=(), artifacts=(), **stamp):
@@ -30,7 +30,7 @@ def test_hosts_that_are_the_same_do_not_drift():
 
 def test_the_table():
     kept = [{'version': '1.26.3', 'fingerprint': 'aaaabbbbcccc'}, {'version': '1.22.1', 'fingerprint': 'ddddeeeeffff'}]
-    status = build_status({'a': host(artifacts=kept), 'b': host({'active': False})})
+    status = build_status({'a': host(artifacts=kept), 'b': host({'active': 'inactive'})})
     assert status['lines'] == [
         'host  program  version  build     in force     built                      by          kept',
         'a     nginx    1.26.3   aaaabbbb  yes          2026-11-22T10:00:00Z on a  gcc 12.2.0  1.22.1 (ddddeeee)',
@@ -41,9 +41,10 @@ def test_the_table():
 
 @pytest.mark.parametrize('b, told', [
     ({}, 'b did not answer.'),
+    ({'why': 'ssh: connect to host b port 22:\n No route to host.\n'}, 'b did not answer: ssh: connect to host b port 22: No route to host.'),
     ({'installed': {'nginx': {'stamp': None}}}, 'b has no nginx of this collection: run site.yml.'),
     (host(damaged=['/usr/local/nginx/nginx']), 'b: /usr/local/nginx/nginx is not what was installed: run site.yml, which puts it back.'),
-    (host({'active': False}), 'b: nginx does not run.'),
+    (host({'active': 'inactive'}), 'b: nginx does not run.'),
     (host({'in_force': 'reload', 'stale': ['/x.conf']}), 'b: nginx runs with something else than what is on disk (/x.conf): run site.yml, which reloads it.'),
     (host({'in_force': 'restart'}), 'b: nginx runs with something else than what is on disk (unknown): run site.yml, which restarts it or has the new one '
                                     'take over.'),

@@ -15,7 +15,6 @@ import hashlib
 import io
 import os
 import re
-import subprocess
 import sys
 
 import pytest
@@ -26,6 +25,7 @@ sys.path.insert(0, os.path.join(ROOT, 'roles', 'keepalived', 'files'))
 
 import keepalived_metrics as own  # noqa: E402
 import vipkit_metrics as common  # noqa: E402
+from keepalived_dump import is_whole, parse_data, parse_stats  # noqa: E402
 
 VERSIONS = ['2.0.7', '2.0.20', '2.2.7', '2.3.4']
 HELD = set(['192.0.2.1', '192.0.2.100', '192.0.2.102', '2001:db8::100'])
@@ -63,9 +63,10 @@ def test_instances(version):
 
 @each_version
 def test_labels(version):
-    instances = own.parse_data(dump(version, 'data'))[0]
-    assert [(one['labels']['vrrp_instance'], one['labels']['virtual_router_id'], one['labels']['interface']) for one in instances] == [
-        ('vrrp_instance_1', '100', 'v0'), ('vrrp_instance_2', '101', 'v0'), ('broken', '102', 'v1')]
+    samples = own.samples_of(dump(version, 'data'), dump(version, 'stats'), HELD)
+    assert [labels for name, labels, dummy in samples if name == 'keepalived_vrrp_state'] == [
+        {'vrrp_instance': name, 'virtual_router_id': number, 'interface': interface}
+        for name, number, interface in (('vrrp_instance_1', '100', 'v0'), ('vrrp_instance_2', '101', 'v0'), ('broken', '102', 'v1'))]
 
 
 @each_version
@@ -105,7 +106,7 @@ def test_counters(version):
 def test_every_counter_has_its_own_line():
     numbers = iter(range(1000, 2000))
     stats = re.sub(r': \d+$', lambda dummy: ': {0}'.format(next(numbers)), dump('2.0.7', 'stats'), flags=re.M)
-    first = own.parse_stats(stats)['vrrp_instance_1']
+    first = parse_stats(stats)['vrrp_instance_1']
     assert [first[where] for dummy, where, what in own.COUNTERS] == [1000, 1001, 1002, 1003, 1012, 1013]
     assert [first[own.ERRORS[name]] for name in ('length', 'ttl', 'type', 'advertisement_interval', 'address_list')] == list(range(1004, 1009))
     assert [first[own.ERRORS[name]] for name in ('auth_type', 'auth_type_mismatch', 'auth_pass')] == [1009, 1010, 1011]
@@ -113,14 +114,14 @@ def test_every_counter_has_its_own_line():
 
 def test_a_build_without_passwords_has_fewer_counters():
     stats = re.sub(r'    (Type Mismatch|Failure): 0\n', '', dump('2.0.7', 'stats'))
-    assert own.is_whole(stats, ['vrrp_instance_1', 'vrrp_instance_2', 'broken'])
+    assert is_whole(stats, ['vrrp_instance_1', 'vrrp_instance_2', 'broken'])
     samples = own.samples_of(dump('2.0.7', 'data'), stats, HELD)
     assert not [labels for dummy, labels, value in samples if labels.get('error') in ('auth_pass', 'auth_type_mismatch')]
 
 
 def test_the_interface_below_a_mac_address_of_its_own():
     data = dump('2.0.7', 'data').replace('Interface = v0', 'Interface = vrrp.100, vmac on v0, xmit base i/f', 1)
-    assert own.parse_data(data)[0][0]['labels']['interface'] == 'v0'
+    assert parse_data(data)[0][0]['interface'] == 'v0'
 
 
 @each_version
@@ -134,114 +135,10 @@ def test_the_text_has_no_password_and_only_what_is_declared(version):
     assert set(declared) - set(name for name, dummy, value in samples) == set(name for name, dummy, what in common.known_to_all('keepalived'))
 
 
-@each_version
-def test_counters_are_whole_only_with_the_last_one(version):
-    stats, names = dump(version, 'stats'), ['vrrp_instance_1', 'vrrp_instance_2', 'broken']
-    assert own.is_whole(stats, names) and not own.is_whole(stats, names + ['another'])
-    assert [length for length in range(len(stats)) if own.is_whole(stats[:length], names)] == []
-
-
-# --- asking; a process stands in for keepalived, which only root can run: molecule asks the real one ---
-
-DAEMON = r"""
-import os, shutil, signal, sys, time
-data, stats, source, mode = sys.argv[1:5]
-wanted = []
-for number in (signal.SIGUSR1, signal.SIGUSR2):
-    signal.signal(number, lambda got, frame: wanted.append(got))
-print('ready'); sys.stdout.flush()
-while True:
-    time.sleep(0.01)
-    while wanted and mode != 'silent':
-        kind, path = ('data', data) if wanted.pop(0) == signal.SIGUSR1 else ('stats', stats)
-        text = open('{0}.{1}'.format(source, kind)).read()
-        with open(path, 'w') as handle:
-            for place in range(0, len(text), 500):
-                handle.write(text[place:place + 500])
-                handle.flush()
-                time.sleep(0.01)
-"""
-
-
-@pytest.fixture(name='daemon')
-def the_daemon(tmpdir, monkeypatch):
-    """Start one; what it writes goes to a directory of the test."""
-    running = []
-    paths = [str(tmpdir.join('keepalived.' + kind)) for kind in ('data', 'stats')]
-    monkeypatch.setattr(own, 'DATA', paths[0])
-    monkeypatch.setattr(own, 'STATS', paths[1])
-    monkeypatch.setattr(own, 'PATIENCE', 10)
-
-    def start(mode='slow', program=DAEMON):
-        process = subprocess.Popen([sys.executable, '-c', program] + paths + [os.path.join(HERE, 'dumps', '2.0.7'), mode], stdout=subprocess.PIPE)
-        running.append(process)
-        assert process.stdout.readline() == b'ready\n'
-        return process.pid
-
-    yield start
-    for process in running:
-        process.kill()
-        process.wait()
-
-
-def test_what_an_earlier_process_has_left_is_not_read(daemon):
-    for path in (own.DATA, own.STATS):
-        with open(path, 'w') as handle:
-            handle.write('of yesterday\n')
-    assert own.dumps(daemon()) == (dump('2.0.7', 'data'), dump('2.0.7', 'stats'))
-    assert not os.path.exists(own.DATA) and not os.path.exists(own.STATS), 'nor left, since the password is in it'
-
-
-def test_one_that_does_not_answer_is_down(daemon, monkeypatch, capsys):
-    monkeypatch.setattr(own, 'PATIENCE', 0.2)
-    pid = daemon('silent')
-    monkeypatch.setattr(own, 'vrrp_process', lambda unit: pid)
+def test_one_that_does_not_answer_is_down(monkeypatch, capsys):
+    monkeypatch.setattr(own, 'output', lambda *dummy: 'MainPID=0\n')
     assert own.collect('keepalived.service') == [('keepalived_up', {}, 0)]
-    assert 'process {0} lives, but has not written {1} within 0.2 s'.format(pid, own.DATA) in capsys.readouterr()[1]
-
-
-def test_one_that_just_starts_is_not_ended_by_a_signal(daemon):
-    pid = daemon(program="import time; print('ready'); import sys; sys.stdout.flush(); time.sleep(60)")
-    with pytest.raises(own.Silent) as caught:
-        own.dumps(pid)
-    assert 'is just starting' in str(caught.value)
-    os.kill(pid, 0)
-
-
-def test_one_that_ends_meanwhile_is_down(monkeypatch):
-    process = subprocess.Popen(['true'])
-    process.wait()
-    monkeypatch.setattr(own, 'takes', lambda *dummy: True)
-    with pytest.raises(own.Silent) as caught:
-        own.dumps(process.pid)
-    assert 'has just ended' in str(caught.value)
-
-
-# --- which process ---
-
-def test_the_process_is_a_child_of_the_service_that_a_pid_file_names(tmpdir, monkeypatch):
-    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])
-    try:
-        monkeypatch.setattr(own, 'output', lambda *dummy: 'MainPID={0}\n'.format(os.getpid()))
-        monkeypatch.setattr(own, 'PID_FILES', (str(tmpdir.join('*vrrp*.pid')),))
-        tmpdir.join('vrrp.pid').write('1\n')  # somebody else
-        with pytest.raises(own.Silent):
-            own.vrrp_process('keepalived.service')
-        tmpdir.join('keepalived_vrrp.pid').write('{0}\n'.format(child.pid))
-        assert own.vrrp_process('keepalived.service') == child.pid
-    finally:
-        child.kill()
-        child.wait()
-    with pytest.raises(own.Silent):
-        own.vrrp_process('keepalived.service')
-
-
-@pytest.mark.parametrize('said', ['MainPID=0\n', '', 'MainPID=\n'])
-def test_a_service_that_does_not_run_has_none(monkeypatch, said):
-    monkeypatch.setattr(own, 'output', lambda *dummy: said)
-    with pytest.raises(own.Silent) as caught:
-        own.vrrp_process('keepalived.service')
-    assert 'keepalived.service has no process that does VRRP' in str(caught.value)
+    assert 'keepalived has no process that does VRRP, so keepalived_up is 0' in capsys.readouterr()[1]
 
 
 # --- what the programs have in common ---

@@ -1,0 +1,205 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: keepalived_status
+short_description: Tell what a running keepalived thinks of its instances and its checks
+version_added: 1.0.0
+author: "vipkit.ha contributors (@vipkit)"
+description:
+  - Asks the keepalived that a systemd unit runs for the state of its VRRP instances, their priorities with what checks add to them, its
+    counters, and what came of its checks.
+  - This is what the daemon thinks. M(vipkit.ha.vip_ownership) tells what the kernel has, and M(vipkit.ha.vrrp_adverts) what is on the wire.
+  - It only asks. That keepalived does not run or does not answer is no failure, it is what RV(answers) and RV(msg) tell.
+options:
+  unit:
+    description:
+      - The systemd unit that runs keepalived.
+    type: str
+    default: keepalived.service
+  drain_file:
+    description:
+      - The tracked file by which the host is drained. RV(drained) is whether there is another number than 0 in it.
+      - It is read from the disk. keepalived 2.0.7 does not tell what it has read itself.
+    type: path
+attributes:
+  check_mode:
+    description: Can run in check mode and return what it would return otherwise.
+    support: full
+    details:
+      - It asks in check mode, too.
+  diff_mode:
+    description: Returns details on what has changed when in diff mode.
+    support: none
+    details:
+      - It changes nothing, so there is nothing to compare.
+  idempotent:
+    description: When run twice in a row with the same options, the second run changes nothing.
+    support: full
+    details:
+      - RV(ignore:changed) is always V(false).
+  platform:
+    description: The platforms that the module runs on.
+    support: full
+    platforms: linux
+notes:
+  - Needs systemd and root.
+  - Until 2.3.4, keepalived tells its state only in files that it writes into its F(/tmp) on the signals C(USR1) and C(USR2), with the
+    password in them. The module removes what lies there before, waits 5 seconds at most for each file, reads it, and removes it. It returns no
+    password. keepalived writes a line for each signal into its log.
+  - With C(PrivateTmp=yes) that F(/tmp) is the unit's own. It is entered through F(/proc/PID/root) of its main process.
+  - Whoever asks at the same time, such as the metrics of the role, is waited for.
+  - A keepalived that is just starting is not asked, since the signals would end it.
+  - With C(state_dump_file) or C(stats_dump_file) in C(global_defs), or C(TMPDIR) in its options, it writes elsewhere, and does not answer here.
+  - Source of the fields is C(dump_vrrp) in F(keepalived/vrrp/vrrp_data.c) of keepalived.
+seealso:
+  - module: vipkit.ha.keepalived_state
+  - module: vipkit.ha.vip_ownership
+  - module: vipkit.ha.vrrp_adverts
+"""
+
+EXAMPLES = r"""
+- name: Ask keepalived what it thinks
+  vipkit.ha.keepalived_status:
+  register: keepalived
+
+- name: Name the checks that fail
+  ansible.builtin.debug:
+    msg: "{{ keepalived.scripts | selectattr('success', 'equalto', false) | map(attribute='name') }}"
+"""
+
+RETURN = r"""
+answers:
+  description: Whether there is a process that does VRRP, and it answers.
+  returned: success
+  type: bool
+  sample: true
+msg:
+  description: Why it does not answer, and what to do next.
+  returned: when it does not answer, and on errors
+  type: str
+  sample: keepalived has no process that does VRRP; look at `systemctl status keepalived.service` and at the keepalived log
+drained:
+  description: Whether the host is drained; null without O(drain_file).
+  returned: success
+  type: bool
+  sample: false
+instances:
+  description: The VRRP instances, in the order of the configuration. Empty when it does not answer.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+    virtual_router_id:
+      description: Its number on the wire.
+      type: int
+    interface:
+      description: Its interface; of a virtual MAC, the one below.
+      type: str
+    state:
+      description: V(INIT), V(BACKUP), V(MASTER) or V(FAULT), as keepalived calls it.
+      type: str
+    priority:
+      description: Its priority as configured.
+      type: int
+    effective_priority:
+      description: The same with what checks and tracked files add to it.
+      type: int
+    last_transition:
+      description: When it has changed its state last, in seconds since the epoch.
+      type: float
+    addresses:
+      description: Its virtual IPs, without prefix length.
+      type: list
+      elements: str
+    scripts:
+      description: Names of the checks that it tracks.
+      type: list
+      elements: str
+    became_master:
+      description: How often it has become master since keepalived started.
+      type: int
+    released_master:
+      description: How often it has ceased to be master.
+      type: int
+scripts:
+  description: The checks. Empty when it does not answer.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+    success:
+      description: Whether keepalived counts it as good, by its C(rise) and C(fall); null before its first result.
+      type: bool
+"""
+
+import os
+import signal
+import sys
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.vipkit.ha.plugins.module_utils import _keepalived, _keepalived_dump
+
+
+def status_of(data, stats):
+    """Return what the dumps tell."""
+    instances, scripts = _keepalived_dump.parse_data(data)
+    counters = _keepalived_dump.parse_stats(stats)
+    for one in instances:
+        own = counters.get(one['name'], {})
+        one.update(became_master=own.get('Became master'), released_master=own.get('Released master'))
+    return {'answers': True, 'instances': instances, 'scripts': [{'name': name, 'success': good} for name, good in scripts]}
+
+
+def is_drained(path):
+    """Return whether a tracked file lowers anything; what is no number is 0, as keepalived reads it."""
+    text = (_keepalived_dump.text_of(path) or u'').strip()
+    return bool(int(text)) if text.lstrip(u'-').isdigit() else False
+
+
+def look(unit, shown):
+    """Return what keepalived tells, or why it tells nothing; shown: what systemd tells of its unit."""
+    main_pid = _keepalived_dump.main_process(shown)
+    try:
+        # both have the same /tmp, and only the main process lets root in that lacks CAP_SYS_PTRACE, as in a container
+        folder = os.path.join('/proc', str(main_pid), 'root', 'tmp')
+        return status_of(*_keepalived_dump.dumps(_keepalived_dump.vrrp_process(main_pid), folder))
+    except _keepalived_dump.Silent as why:
+        hint = 'look at `systemctl status {0}` and at the keepalived log'.format(unit)
+        return {'answers': False, 'msg': '{0}; {1}'.format(why, hint), 'instances': [], 'scripts': []}
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            unit=dict(type='str', default='keepalived.service'),
+            drain_file=dict(type='path'),
+        ),
+        supports_check_mode=True,
+    )
+    unit, drain_file = module.params['unit'], module.params['drain_file']
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *dummy: sys.exit(1))  # so that what was asked for is removed: the password is in it
+    try:
+        shown = _keepalived.run([module.get_bin_path('systemctl', required=True), 'show', '-p', 'MainPID', unit], 10)
+        result = look(unit, shown.output)
+    except EnvironmentError as error:
+        module.fail_json(msg='cannot ask the keepalived of {0} ({1}); run this as root'.format(unit, error))
+    module.exit_json(changed=False, drained=is_drained(drain_file) if drain_file else None, **result)
+
+
+if __name__ == '__main__':
+    main()

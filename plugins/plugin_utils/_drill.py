@@ -1,0 +1,39 @@
+# -*- coding: utf-8 -*-
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What both reports of a drill say in the same words."""
+
+from __future__ import annotations
+
+import math
+
+
+def seconds(value, otherwise='–'):
+    """A time as it is shown: to the millisecond, since a probe is sent every few of them."""
+    return otherwise if value is None else f'{value:.3f} s'
+
+
+def fault_of(result):
+    """What was done, and where."""
+    return f"{result['fault']} on {result['node']}"
+
+
+def outage(vip):
+    """How long a virtual IP was away."""
+    return seconds(vip['outage'], 'not ended')
+
+
+def why_not(vip):
+    """Why a virtual IP did not pass."""
+    return vip['why'] or f'outage: {outage(vip)}'
+
+
+def failures(drill):
+    """One sentence for all that did not pass."""
+    return [f'{fault_of(result)}: {sentence}' for result in drill['results']
+            for sentence in [*result['problems'], *(f"{vip['address']} ({vip['instance']}): {why_not(vip)}" for vip in result['vips'] if not vip['passed'])]]
+
+
+def worst(vips):
+    """The virtual IP with the longest outage; None without any."""
+    return max(vips, key=lambda vip: math.inf if vip['outage'] is None else vip['outage'], default=None)
