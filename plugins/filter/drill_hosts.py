@@ -15,7 +15,7 @@ description:
 positional: _input, states
 options:
   _input:
-    description: What C(playbooks/files/fault.sh look) printed on each host, by the host's name.
+    description: What C(playbooks/failover_drill/fault.sh look) printed on each host, by the host's name.
     type: dict
     required: true
   states:
@@ -59,6 +59,7 @@ def _said(text, word):
 def drill_hosts(looked, states):
     """What is against it, and what runs."""
     findings = [f"{name}: {state.get('msg') or 'its keepalived does not run'}." for name, state in states.items() if not state.get('alive')]
+    findings += [f'{name}: it is drained, so it would take nothing over: undrain it first.' for name, state in states.items() if state.get('drained')]
     findings += [f'{name}: {sentence}' for name, text in looked.items() for sentence in _said(text, 'finding')]
     nodes = {name: {'keepalived': states.get(name, {}).get('version'), 'nginx': next(iter(_said(text, 'nginx')), '') or None} for name, text in looked.items()}
     return {'findings': findings, 'nodes': nodes}

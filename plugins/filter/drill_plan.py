@@ -38,7 +38,7 @@ options:
     type: dict
     default: {}
   holders:
-    description: Who holds each virtual IP now, by its address. Without it, or for one that is missing, the planned owner does.
+    description: The hosts that hold each virtual IP now, by its address. Without it, or for one that nobody holds, the planned owner does.
     type: dict
     default: {}
   boot:
@@ -72,8 +72,8 @@ _value:
       type: dict
     runs:
       description:
-        - One for each fault on each node, with C(fault), C(node), C(interface) (of C(link_down)), C(protocols), the IP protocols that
-          carry VRRP, and C(scripts), the files that C(failing_check) makes fail or that have to notice the fault.
+        - One for each fault on each node, with C(fault), C(node), C(interface) (of C(link_down)), C(scripts), the checks that
+          C(failing_check) makes fail or that have to notice the fault, and C(arguments), what C(playbooks/failover_drill/fault.sh) is told besides them.
         - C(lead), C(lasts) and C(back) are the seconds until the fault is made, those until it is healed, and those after which all is back at the latest.
         - C(vips) has every virtual IP of the plan, each with C(address), C(instance), C(owner_before), its C(heir), or null where the fault does
           not concern it, its C(limit) in seconds or null, C(moves), whether it has to move, C(splits), whether it has to have two owners at
@@ -90,6 +90,7 @@ from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import adve
 FAULTS = ('stop_keepalived', 'kill_keepalived', 'stop_nginx', 'kill_nginx', 'failing_check', 'freeze', 'link_down', 'vrrp_blocked', 'drain', 'power_off')
 LEAD = 1.0     # seconds: whoever starts the fault has his answer by then, on a connection that the fault may cut
 QUIET = 2.0    # seconds in which nothing more may happen, after what has to
+DRAINED = 180  # seconds until a node undrains itself, should nobody do it
 START = 2.0    # seconds that a service needs to be up
 RESTART = 1.0  # RestartSec of both units
 
@@ -99,7 +100,7 @@ class _Router:
 
     def __init__(self, plan, vip, node, holders, descriptions):
         self.vip, self.node = vip, node
-        self.owner = holders.get(vip['address']) or vip['owner'] or vip['nodes'][0]
+        self.owner = next(iter(holders.get(vip['address']) or []), None) or vip['owner'] or vip['nodes'][0]
         self.confs = {name: plan['hosts'][name]['conf'] for name in vip['nodes']}
         self.blocks = {name: next(block for block in conf['vrrp_instance'] if block['name'] == vip['instance']) for name, conf in self.confs.items()}
         self.checks = {name: checks_of(conf, self.blocks[name], descriptions.get(name, {}).get('cluster', {}).get('vrrp_scripts'))
@@ -222,10 +223,16 @@ def _with_groups(vips, routers):
             yield vip
 
 
-def _protocols(plan, node):
-    """IP protocols that a node's adverts come in: VRRP (RFC 5798 section 5.1.1.4), and AH around it where that is asked for."""
-    kinds = {(block.get('authentication') or {}).get('auth_type') for block in plan['hosts'][node]['conf']['vrrp_instance']}
-    return [112, 51] if 'AH' in kinds else [112]
+def _arguments(plan, fault, node, interface, described):
+    """What the script of the faults is told about a node."""
+    host = plan['hosts'][node]
+    kinds = {(block.get('authentication') or {}).get('auth_type') for block in host['conf']['vrrp_instance']}
+    user = str((host['conf'].get('global_defs') or {}).get('script_user') or 'root').split()[0]
+    # VRRP (RFC 5798 section 5.1.1.4), and AH around it where that is asked for
+    protocols = [112, 51] if 'AH' in kinds else [112]
+    files = [described.get('drain_file'), *(unit['file'] for unit in host.get('units', []))] if fault == 'drain' else []
+    return [f'user={user}', *([f'interface={interface}'] if interface else []), *(f'protocol={number}' for number in protocols),
+            *(f'file={path}' for path in files if path), *(f"vip={vip['address']}" for vip in plan['vips'])]
 
 
 def _run(plan, fault, node, interface, descriptions, holders, boot):
@@ -243,12 +250,12 @@ def _run(plan, fault, node, interface, descriptions, holders, boot):
     noticed = max((check.fails_in for router in mine for check in noticing(router)), default=0.0)
     forgotten = max((check.recovers_in for router in mine for check in router.checks[node]), default=0.0)
     away = max((router.master_down for router in mine if router.heir), default=0.0)
-    lasts = math.ceil((noticed if fault in ('stop_nginx', 'kill_nginx', 'failing_check') else 0) + away + QUIET)
+    lasts = DRAINED if fault == 'drain' else math.ceil((noticed if fault in ('stop_nginx', 'kill_nginx', 'failing_check') else 0) + away + QUIET)
     back = math.ceil(START + forgotten + max((router.back_in for router in mine), default=0.0) + QUIET) + (boot if fault == 'power_off' else 0)
     watching = {name for vip in vips for name in vip['checks']}
     return {
         'fault': fault if interface is None or len(plan['hosts'][node]['interfaces']) == 1 else f'{fault} {interface}', 'kind': fault, 'node': node,
-        'interface': interface, 'protocols': _protocols(plan, node), 'scripts': [name for name in names if fault == 'failing_check' or name in watching],
+        'interface': interface, 'arguments': _arguments(plan, fault, node, interface, descriptions.get(node, {})), 'scripts': [name for name in names if fault == 'failing_check' or name in watching],
         'lead': LEAD, 'lasts': lasts, 'back': back, 'vips': vips,
     }
 

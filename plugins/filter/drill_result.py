@@ -30,7 +30,7 @@ options:
     type: dict
     required: true
   noted:
-    description: What the host noted, a line for each thing, as C(playbooks/files/fault.sh) writes it.
+    description: What the host noted, a line for each thing, as C(playbooks/failover_drill/fault.sh) writes it.
     type: str
     required: true
   plan:
