@@ -89,7 +89,7 @@ from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import adve
 
 FAULTS = ('stop_keepalived', 'kill_keepalived', 'stop_nginx', 'kill_nginx', 'failing_check', 'freeze', 'link_down', 'vrrp_blocked', 'drain', 'power_off')
 LEAD = 1.0     # seconds: whoever starts the fault has his answer by then, on a connection that the fault may cut
-QUIET = 2.0    # seconds in which nothing more may happen, after what has to
+QUIET = 1.0    # seconds in which nothing more may happen, after what has to
 DRAINED = 180  # seconds until a node undrains itself, should nobody do it
 START = 2.0    # seconds that a service needs to be up
 RESTART = 1.0  # RestartSec of both units
