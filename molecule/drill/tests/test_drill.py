@@ -1,0 +1,122 @@
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The failover drill: what it breaks it heals, whatever becomes of it, and what does not work it names."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+from conftest import one_line, variables, wait_until
+
+DRILL = 'playbooks/failover_drill.yml'
+NODE, PEER = 'node128', 'node129'
+FAULTS = ['failing_check', 'freeze', 'link_down', 'vrrp_blocked', 'drain']
+REPORTS = pathlib.Path(os.environ['MOLECULE_EPHEMERAL_DIRECTORY']) / 'drill'
+
+
+def drill(cluster, *faults, **more):
+    """Exit code, and what the drill said, as one line; how long an address is away decides nothing here."""
+    code, output = cluster.play(DRILL, *variables(vipkit_faults=faults, vipkit_drill_nodes=[NODE], vipkit_sla=60, vipkit_report_dir=str(REPORTS), **more))
+    return code, one_line(output)
+
+
+@pytest.fixture(name='check')
+def check_of_nginx(cluster):
+    """The check on the node, which is put back in the end."""
+    host = cluster.nodes[NODE]
+    path = host.check_output('ls /apps/keepalived/keepalived-*/scripts/check_nginx')
+    host.check_output(f'cp -p {path} /root/check_nginx')
+    yield path
+    host.check_output(f'mv /root/check_nginx {path}')
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(cluster):
+    """No test leaves a fault behind."""
+    yield
+    host = cluster.nodes[NODE]
+    assert host.run('systemctl is-active vipkit-drill').stdout.strip() == 'inactive'
+    assert 'vipkit_drill' not in host.check_output('nft list tables')
+    pid = host.check_output('systemctl show --property=MainPID keepalived').partition('=')[2]
+    assert 'check_nginx' not in host.check_output(f'cat /proc/{pid}/mountinfo')
+    assert 'T' not in host.check_output('ps -o state= -C keepalived')
+    assert host.service('keepalived').is_running and host.service('nginx').is_running
+
+
+def test_faults_are_made_measured_and_healed(cluster):
+    code, output = drill(cluster, *FAULTS)
+    assert code == 0, output[-3000:]
+    record = json.loads((REPORTS / 'drill.json').read_text())
+    assert [(result['fault'], result['node'], result['problems']) for result in record['results']] == [(fault, NODE, []) for fault in FAULTS]
+    assert record['witness'] == 'client' and record['passed'] is True
+    assert set(record['nodes'][NODE]) == {'keepalived', 'nginx'} and all(record['nodes'][NODE].values())
+    mine, other = cluster.vip_of(NODE), cluster.vip_of(PEER)
+    results = {result['fault']: {vip['address']: vip for vip in result['vips']} for result in record['results']}
+    for fault, vips in results.items():
+        assert vips[mine]['owner_before'] == NODE and vips[other]['owner_before'] == PEER
+        assert vips[mine]['owners'][-1]['owner'] == NODE, 'it came back'
+        assert vips[mine]['taken_over_by'] == PEER, fault
+    missed = results['link_down']
+    assert missed[mine]['lost'] + missed[mine]['late'] > 0 and missed[other]['taken_over_by'] is None
+    # only the witness can have seen these
+    assert all('split brain' in results['vrrp_blocked'][vip]['why'] for vip in (mine, other))
+    assert 'split brain' in results['freeze'][mine]['why']
+
+
+def test_killed_drill_heals_all_the_same(cluster):
+    vip = cluster.vip_of(NODE)
+    with subprocess.Popen(cluster.command(DRILL, *variables(vipkit_faults=['stop_keepalived'], vipkit_drill_nodes=[NODE])), env=cluster.environment,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as run:
+        try:
+            assert wait_until(lambda: cluster.holders(vip) == [PEER], 60)
+        finally:
+            os.killpg(run.pid, signal.SIGKILL)
+    # it is still broken, and nobody is left to heal it
+    assert not cluster.nodes[NODE].service('keepalived').is_running
+    assert cluster.becomes(cluster.planned()) == cluster.planned()
+    assert wait_until(lambda: cluster.nodes[NODE].run('systemctl is-active vipkit-drill').stdout.strip() == 'inactive')
+
+
+def test_check_that_never_fails_is_named(cluster, check):
+    cluster.nodes[NODE].check_output(f'printf "#!/bin/sh\\nexit 0\\n" >{check}')
+    code, output = drill(cluster, 'stop_nginx')
+    assert code != 0
+    assert f'nginx is stopped on {NODE}, and {cluster.vip_of(NODE)} stayed there: its check check_nginx did not fail' in output
+
+
+def test_check_that_cannot_be_executed_is_named_before_any_fault(cluster, check):
+    cluster.nodes[NODE].check_output(f'chmod a-x {check}')
+    before = cluster.transitions()
+    code, output = drill(cluster, 'stop_nginx')
+    assert code != 0
+    assert f'No fault was made. {NODE}: its check check_nginx cannot be executed' in output
+    assert cluster.transitions() == before
+
+
+def test_cluster_that_is_not_sound_is_left_alone(cluster):
+    cluster.nodes[PEER].check_output('systemctl stop keepalived')
+    try:
+        code, output = drill(cluster, 'stop_keepalived', keepalived_verify_timeout=3)
+    finally:
+        cluster.nodes[PEER].check_output('systemctl start keepalived')
+    assert code != 0
+    assert 'The cluster is not in its planned state, so no fault was made' in output
+
+
+def test_check_mode_shows_what_would_be_done_and_does_nothing(cluster):
+    before = cluster.transitions()
+    code, output = cluster.play(DRILL, '--check', *variables(vipkit_faults='stop_keepalived,vrrp_blocked'))
+    assert code == 0, output
+    assert f'stop_keepalived  {NODE} ' in output and f'vrrp_blocked     {PEER} ' in output
+    assert cluster.transitions() == before
+
+
+def test_drill_without_a_witness_is_refused(cluster):
+    code, output = drill(cluster, 'stop_keepalived', vipkit_witness='')
+    assert code != 0
+    assert 'There is no witness: put a host outside of the cluster' in output

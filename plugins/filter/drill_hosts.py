@@ -1,0 +1,73 @@
+# -*- coding: utf-8 -*-
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: drill_hosts
+short_description: Tell what stands against a failover drill on its hosts, and what runs there
+version_added: 1.0.0
+author: vipkit.ha contributors (@vipkit)
+description:
+  - Joins what each host said before the first fault. A host whose keepalived is not whole or whose check fails takes nothing over, so with one
+    of them no fault is made.
+positional: _input, states
+options:
+  _input:
+    description: What C(playbooks/failover_drill/fault.sh look) printed on each host, by the host's name.
+    type: dict
+    required: true
+  states:
+    description: What M(vipkit.ha.keepalived_state) returned on each host.
+    type: dict
+    required: true
+seealso:
+  - plugin: vipkit.ha.drill_plan
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Require that nothing stands against it
+  ansible.builtin.assert:
+    that: (looked | vipkit.ha.drill_hosts(states)).findings | length == 0
+"""
+
+RETURN = r"""
+_value:
+  description: Of all hosts together.
+  type: dict
+  contains:
+    findings:
+      description: One sentence for each thing for which no fault may be made. Empty when all is well.
+      type: list
+      elements: str
+    nodes:
+      description: For each host C(keepalived) and C(nginx), the version that runs, or null.
+      type: dict
+  sample:
+    findings: []
+    nodes:
+      node128: {keepalived: 2.0.7, nginx: 1.9.9}
+"""
+
+
+def _said(text, word):
+    return [rest for first, dummy, rest in (line.partition(' ') for line in text.splitlines()) if first == word]
+
+
+def drill_hosts(looked, states):
+    """What is against it, and what runs."""
+    findings = [f"{name}: {state.get('msg') or 'its keepalived does not run'}." for name, state in states.items() if not state.get('alive')]
+    findings += [f'{name}: it is drained, so it would take nothing over: undrain it first.' for name, state in states.items() if state.get('drained')]
+    findings += [f'{name}: {sentence}' for name, text in looked.items() for sentence in _said(text, 'finding')]
+    nodes = {name: {'keepalived': states.get(name, {}).get('version'), 'nginx': next(iter(_said(text, 'nginx')), '') or None} for name, text in looked.items()}
+    return {'findings': findings, 'nodes': nodes}
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self):
+        """The filters of this file."""
+        return {'drill_hosts': drill_hosts}

@@ -1,0 +1,288 @@
+# -*- coding: utf-8 -*-
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: drill_plan
+short_description: Work out what a failover drill does, and what VRRP allows each fault to cost
+version_added: 1.0.0
+author: vipkit.ha contributors (@vipkit)
+description:
+  - For each fault on each node it tells which virtual IPs have to move, to whom, how long they may be away at the most, and how long the fault
+    and its healing have to be watched.
+  - The limits are those of RFC 5798 section 6.1, for version 2 of RFC 3768 as keepalived has it, with the priorities that the checks leave.
+    What a check needs to notice is its C(interval) times C(fall), and its own time limit.
+  - Where the service answers until the address moves, no time for noticing counts, since nobody misses it.
+  - It looks at no host. What is wrong with the choice of faults and nodes comes back as text in RV(_value.findings).
+positional: _input, faults, nodes, descriptions
+options:
+  _input:
+    description: The plan, from P(vipkit.ha.vrrp_plan#filter).
+    type: dict
+    required: true
+  faults:
+    description: The faults, in their order, each one of C(stop_keepalived), C(kill_keepalived), C(stop_nginx), C(kill_nginx), C(failing_check),
+      C(freeze), C(link_down), C(vrrp_blocked), C(drain) and C(power_off).
+    type: list
+    elements: str
+    required: true
+  nodes:
+    description: The hosts on which they are made, one after the other.
+    type: list
+    elements: str
+    required: true
+  descriptions:
+    description: What P(vipkit.ha.vrrp_plan#filter) was given. The checks and the names of scripts are read from it.
+    type: dict
+    default: {}
+  holders:
+    description: The hosts that hold each virtual IP now, by its address. Without it, or for one that nobody holds, the planned owner does.
+    type: dict
+    default: {}
+  boot:
+    description: Seconds that a node needs until it is back after C(power_off).
+    type: float
+    default: 120
+seealso:
+  - plugin: vipkit.ha.drill_result
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: What would be done, and how long would it take?
+  ansible.builtin.debug:
+    msg: "{{ planned.runs | map(attribute='lasts') | sum }} s with a fault"
+  vars:
+    planned: "{{ plan | vipkit.ha.drill_plan(['stop_keepalived', 'stop_nginx'], ['node128', 'node129'], descriptions) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The drill.
+  type: dict
+  contains:
+    findings:
+      description: One sentence for each thing for which the drill cannot be made. Empty when all is well.
+      type: list
+      elements: str
+    checks:
+      description: For each member the names of its checks that are scripts of the collection's.
+      type: dict
+    runs:
+      description:
+        - One for each fault on each node, with C(fault), C(node), C(interface) (of C(link_down)), C(scripts), the checks that
+          C(failing_check) makes fail or that have to notice the fault, and C(arguments), what C(playbooks/failover_drill/fault.sh) is told besides them.
+        - C(lead), C(lasts) and C(back) are the seconds until the fault is made, those until it is healed, and those after which all is back at the latest.
+        - C(vips) has every virtual IP of the plan, each with C(address), C(instance), C(owner_before), its C(heir), or null where the fault does
+          not concern it, its C(limit) in seconds or null, C(moves), whether it has to move, C(splits), whether it has to have two owners at
+          the same time, C(checks), the names of those that have to notice the fault, and C(cannot), why it will stay where it is, or nothing.
+      type: list
+      elements: dict
+"""
+
+import math
+
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import entries, number
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import advert_int, checks_of, effective, master_down, skew
+
+FAULTS = ('stop_keepalived', 'kill_keepalived', 'stop_nginx', 'kill_nginx', 'failing_check', 'freeze', 'link_down', 'vrrp_blocked', 'drain', 'power_off')
+LEAD = 1.0     # seconds: whoever starts the fault has his answer by then, on a connection that the fault may cut
+QUIET = 1.0    # seconds in which nothing more may happen, after what has to
+DRAINED = 180  # seconds until a node undrains itself, should nobody do it
+START = 2.0    # seconds that a service needs to be up
+RESTART = 1.0  # RestartSec of both units
+
+
+class _Router:
+    """A virtual router as a node sees it that a fault is made on."""
+
+    def __init__(self, plan, vip, node, holders, descriptions):
+        self.vip, self.node = vip, node
+        self.owner = next(iter(holders.get(vip['address']) or []), None) or vip['owner'] or vip['nodes'][0]
+        self.confs = {name: plan['hosts'][name]['conf'] for name in vip['nodes']}
+        self.blocks = {name: next(block for block in conf['vrrp_instance'] if block['name'] == vip['instance']) for name, conf in self.confs.items()}
+        self.checks = {name: checks_of(conf, self.blocks[name], descriptions.get(name, {}).get('cluster', {}).get('vrrp_scripts'))
+                       for name, conf in self.confs.items()}
+        others = [name for name in vip['nodes'] if name != node]
+        self.heir = max(others, key=self.priority, default=None)
+
+    def priority(self, name, failed=()):
+        return effective(int(self.blocks[name]['priority']), self.checks[name], failed)
+
+    @property
+    def group(self):
+        """The instances that move with this one."""
+        groups = [group for group in self.confs[self.node].get('vrrp_sync_group') or [] if self.vip['instance'] in entries(group.get('group'))] \
+            if self.node in self.confs else []
+        return groups[0]['group'] if groups else [self.vip['instance']]
+
+    def _of(self, name, formula):
+        return formula(self.confs[name], self.blocks[name], self.priority(name))
+
+    @property
+    def skew(self):
+        return self._of(self.heir, skew)
+
+    @property
+    def master_down(self):
+        return self._of(self.heir, master_down)
+
+    @property
+    def back_in(self):
+        """Until the node has it again, from the moment on at which nothing is wrong any more."""
+        block, conf = self.blocks[self.node], self.confs[self.node]
+        return self._of(self.node, master_down) + (number(block.get('preempt_delay')) or 0) + advert_int(conf, block)
+
+    def follows(self, checks):
+        """Whether it moves when these fail, and why it does not."""
+        hard = [check for check in checks if check.weight == 0]
+        if hard:
+            return True, ''
+        own, other = self.priority(self.node, {check.name for check in checks}), self.priority(self.heir)
+        if own >= other:
+            return False, (f"its checks leave {self.node} a priority of {own}, which is not below the {other} of {self.heir}: "
+                           'give one of them weight 0, or take more off')
+        if self.blocks[self.heir].get('nopreempt'):
+            return False, f'{self.heir} has nopreempt, so it takes nothing from a master that lives: give a check weight 0'
+        return True, ''
+
+    def limit_of_checks(self, checks, answers):
+        """The longest that it may be away when these fail; the service answers until then, or does not."""
+        hard = [check for check in checks if check.weight == 0]
+        if answers:
+            return self.skew if hard else 0.0
+        return min(check.fails_in for check in hard) + self.skew if hard else max(check.fails_in for check in checks) + self.master_down
+
+
+def _watches_nginx(check):
+    """Whether a check has to notice that nginx is gone; what a command does nobody knows."""
+    asked = check.check
+    name = str(asked.get('process') or asked.get('pattern') or 'nginx')
+    return asked.get('kind') != 'process' or 'nginx' in name
+
+
+def _scripts(router, described):
+    """The checks of a router that are files of the collection's, those that decide alone first."""
+    conf = router.confs[router.node]
+    own = described.get('scripts') or []
+    commands = {script['name']: (str(script.get('script') or script['name']).split() or [''])[0] for script in conf.get('vrrp_script') or []}
+    return sorted((check for check in router.checks[router.node] if check.check or commands[check.name] in own), key=lambda check: check.weight != 0)
+
+
+def _files(plan, node, descriptions):
+    """The checks of a node that are files of the collection's."""
+    routers = [_Router(plan, vip, node, {}, descriptions) for vip in plan['vips'] if node in vip['nodes']]
+    return list(dict.fromkeys(check.name for router in routers for check in _scripts(router, descriptions.get(node, {}).get('cluster', {}))))
+
+
+def _concerns(fault, router, checks, interface):
+    """Whether a fault on its node concerns a virtual IP."""
+    if router.node not in router.confs or router.heir is None or (fault == 'failing_check' and not checks):
+        return False
+    if fault == 'vrrp_blocked':
+        return True  # the node takes what it is backup of, and its peers what it is master of
+    return router.owner == router.node and (fault != 'link_down' or router.blocks[router.node]['interface'] == interface)
+
+
+def _vip(fault, router, checks, interface):
+    """What a fault means for one virtual IP."""
+    entry = {'address': router.vip['address'], 'instance': router.vip['instance'], 'owner_before': router.owner, 'heir': None, 'limit': None,
+             'moves': False, 'splits': False, 'checks': [], 'cannot': ''}
+    if not _concerns(fault, router, checks, interface):
+        return entry
+    entry.update(heir=router.heir if router.owner == router.node else router.node, moves=True)
+    if fault == 'vrrp_blocked':
+        entry['splits'] = True
+    elif fault in ('stop_nginx', 'kill_nginx', 'failing_check'):
+        entry['checks'] = [check.name for check in checks]
+        moves, entry['cannot'] = router.follows(checks) if checks else (False, f"no check of {router.vip['instance']} looks at nginx")
+        limit = router.limit_of_checks(checks, fault == 'failing_check') if moves else 0.0 if fault == 'failing_check' else None
+        if fault == 'kill_nginx':
+            # systemd has it again before a check notices, or soon after
+            moves, limit = False, max(limit or 0.0, RESTART)
+        # where nginx is away for good, it has to move, whatever the checks can do
+        entry.update(moves=moves or fault == 'stop_nginx', limit=limit)
+    elif fault == 'drain':
+        entry['limit'] = 0.0
+    else:
+        entry['limit'] = router.skew if fault == 'stop_keepalived' else router.master_down
+    return entry
+
+
+def _with_groups(vips, routers):
+    """Members of a sync group move together, so the slowest of them tells what all may take, and one that moves takes all along."""
+    for vip, router in zip(vips, routers):
+        mates = [mate for mate, other in zip(vips, routers) if mate['instance'] in router.group and other.vip['nodes'] == router.vip['nodes']
+                 and other.owner == router.owner and mate['heir']]
+        limits = [mate['limit'] for mate in mates if mate['limit'] is not None]
+        if router.owner == router.node and limits:
+            yield {**vip, 'heir': router.heir, 'limit': max(limits), 'moves': any(mate['moves'] for mate in mates)}
+        else:
+            yield vip
+
+
+def _arguments(plan, fault, node, interface, described):
+    """What the script of the faults is told about a node."""
+    host = plan['hosts'][node]
+    kinds = {(block.get('authentication') or {}).get('auth_type') for block in host['conf']['vrrp_instance']}
+    user = str((host['conf'].get('global_defs') or {}).get('script_user') or 'root').split()[0]
+    # VRRP (RFC 5798 section 5.1.1.4), and AH around it where that is asked for
+    protocols = [112, 51] if 'AH' in kinds else [112]
+    files = [described.get('drain_file'), *(unit['file'] for unit in host.get('units', []))] if fault == 'drain' else []
+    return [f'user={user}', *([f'interface={interface}'] if interface else []), *(f'protocol={number}' for number in protocols),
+            *(f'file={path}' for path in files if path), *(f"vip={vip['address']}" for vip in plan['vips'])]
+
+
+def _run(plan, fault, node, interface, descriptions, holders, boot):
+    routers = [_Router(plan, vip, node, holders, descriptions) for vip in plan['vips']]
+    mine = [router for router in routers if node in router.confs]
+    names = _files(plan, node, descriptions)[:1 if fault == 'failing_check' else None]
+
+    def noticing(router):
+        if node not in router.confs:
+            return []
+        found = router.checks[node]
+        return [check for check in found if check.name in names] if fault == 'failing_check' else [check for check in found if _watches_nginx(check)]
+
+    vips = list(_with_groups([_vip(fault, router, noticing(router), interface) for router in routers], routers))
+    noticed = max((check.fails_in for router in mine for check in noticing(router)), default=0.0)
+    forgotten = max((check.recovers_in for router in mine for check in router.checks[node]), default=0.0)
+    away = max((router.master_down for router in mine if router.heir), default=0.0)
+    lasts = DRAINED if fault == 'drain' else math.ceil((noticed if fault in ('stop_nginx', 'kill_nginx', 'failing_check') else 0) + away + QUIET)
+    back = math.ceil(START + forgotten + max((router.back_in for router in mine), default=0.0) + QUIET) + (boot if fault == 'power_off' else 0)
+    watching = {name for vip in vips for name in vip['checks']}
+    return {
+        'fault': fault if interface is None or len(plan['hosts'][node]['interfaces']) == 1 else f'{fault} {interface}', 'kind': fault, 'node': node,
+        'interface': interface, 'arguments': _arguments(plan, fault, node, interface, descriptions.get(node, {})), 'scripts': [name for name in names if fault == 'failing_check' or name in watching],
+        'lead': LEAD, 'lasts': lasts, 'back': back, 'vips': vips,
+    }
+
+
+def _findings(plan, faults, nodes, runs):
+    found = [f"There is no fault '{fault}'; there are {', '.join(FAULTS)}." for fault in faults if fault not in FAULTS]
+    found += [f"{node} is no member of the cluster; the members are {', '.join(plan['members'])}." for node in nodes if node not in plan['members']]
+    found += [f'{vip["address"]} ({vip["instance"]}) has no other node than {node}, so nobody could take it over: leave {node} out of vipkit_drill_nodes, '
+              'or give the instance a second node.'
+              for node in nodes for vip in plan['vips'] if vip['nodes'] == [node]]
+    found += [f"failing_check: the inventory gives {run['node']} no check that is a script of the collection's, so there is none to fail: "
+              'leave failing_check out of vipkit_faults.'
+              for run in runs if run['kind'] == 'failing_check' and not run['scripts']]
+    return found if faults else [*found, f"There is no fault to make: name some in vipkit_faults, of {', '.join(FAULTS)}."]
+
+
+def drill_plan(plan, faults, nodes, descriptions=None, holders=None, boot=120):
+    """Every fault on every node, with what follows from it."""
+    runs = [_run(plan, fault, node, interface, descriptions or {}, holders or {}, float(boot))
+            for node in nodes if node in plan['members'] for fault in faults if fault in FAULTS
+            for interface in (plan['hosts'][node]['interfaces'] if fault == 'link_down' else [None])]
+    return {'findings': _findings(plan, faults, nodes, runs), 'runs': runs, 'checks': {name: _files(plan, name, descriptions or {}) for name in plan['members']}}
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self):
+        """The filters of this file."""
+        return {'drill_plan': drill_plan}

@@ -1,0 +1,287 @@
+# -*- coding: utf-8 -*-
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: drill_result
+short_description: Judge what a fault of a failover drill did to each virtual IP
+version_added: 1.0.0
+author: vipkit.ha contributors (@vipkit)
+description:
+  - Joins what a fault should do (P(vipkit.ha.drill_plan#filter)) with what a witness saw (M(vipkit.ha.vip_probe)) and what the host noted
+    on which it was made.
+  - Whatever was not answered before the address had moved to another host, or while the fault lasted, counts as the outage of the fault; what came
+    after that, as the outage of the way back.
+  - An address that moves as planned may be away for O(sla), or without one for 1.05 times its limit, one O(interval), and 0.1 s for what is not VRRP's,
+    which is the time that systemd, ARP, TCP and a busy host take. One that comes back, and one that the fault does not concern, may be away for
+    O(sla), or for one interval and 0.1 s.
+  - Two hardware addresses that answer for half a second or longer are a split brain. After C(vrrp_blocked) that is what has to be seen, and after C(freeze) it
+    is told and does not count, as a keepalived that does not run cannot give anything back.
+positional: _input, probed, noted
+options:
+  _input:
+    description: One of the C(runs) of P(vipkit.ha.drill_plan#filter).
+    type: dict
+    required: true
+  probed:
+    description: What M(vipkit.ha.vip_probe) returned, also when it failed.
+    type: dict
+    required: true
+  noted:
+    description: What the host noted, a line for each thing, as C(playbooks/failover_drill/fault.sh) writes it.
+    type: str
+    required: true
+  plan:
+    description: The plan, from P(vipkit.ha.vrrp_plan#filter).
+    type: dict
+    required: true
+  hostvars:
+    description: Ansible's C(hostvars), to name the hosts by their hardware addresses.
+    type: dict
+    default: {}
+  problems:
+    description: What is wrong with the cluster after the healing, as P(vipkit.ha.vip_report#filter) says it.
+    type: list
+    elements: str
+    default: []
+  ahead:
+    description: How many seconds the clock of the host is ahead of the witness's.
+    type: float
+    default: 0
+  sla:
+    description: The seconds for which an address may be away.
+    type: float
+  interval:
+    description: Seconds between two probes.
+    type: float
+    default: 0.01
+seealso:
+  - plugin: vipkit.ha.drill_plan
+    plugin_type: filter
+  - plugin: vipkit.ha.drill_record
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Judge it
+  ansible.builtin.set_fact:
+    result: "{{ run | vipkit.ha.drill_result(probed, noted.stdout, plan=plan, hostvars=hostvars, sla=3) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The result.
+  type: dict
+  contains:
+    fault:
+      description: The fault.
+      type: str
+    node:
+      description: Where it was made.
+      type: str
+    injected:
+      description: When, in seconds since the epoch by the witness's clock. Null if it was not made.
+      type: float
+    healed:
+      description: When it was healed, or null.
+      type: float
+    problems:
+      description: A sentence for each thing that is wrong with the cluster as a whole, or for which this could not be measured.
+      type: list
+      elements: str
+    vips:
+      description:
+        - For each virtual IP C(address), C(instance), C(owner_before), C(taken_over_by) (null if nobody did), C(outage) in seconds (null if it was never well
+          again), C(lost), C(late), C(fail_back_outage) and C(fail_back_lost), the C(limit) of the protocol (null if there is none), C(ratio) of outage to
+          limit, C(passed), C(why), C(owners), a list of C(at) and C(owner), and C(outages), a list of C(began) and C(ended).
+        - Times are in seconds since the epoch.
+      type: list
+      elements: dict
+    passed:
+      description: Whether there is no problem and every virtual IP has passed.
+      type: bool
+"""
+
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import Host
+
+TOLERANCE = 1.05
+ALLOWANCE = 0.1  # seconds
+VIRTUAL_MAC = '00:00:5e:00:0'  # RFC 5798 section 7.3
+SPLIT = 0.5      # seconds with two owners; a hand-over without a gap has them for milliseconds
+DONE = {'stop_keepalived': 'keepalived is stopped on {node}', 'kill_keepalived': 'keepalived was killed on {node}', 'stop_nginx': 'nginx is stopped on {node}',
+        'kill_nginx': 'nginx was killed on {node}', 'failing_check': 'a check fails on {node}', 'freeze': 'keepalived is frozen on {node}',
+        'link_down': '{interface} is down on {node}', 'vrrp_blocked': 'no VRRP passes to and from {node}', 'drain': '{node} is drained',
+        'power_off': '{node} is without power'}
+SAYS = {'0': 'did not fail', 'forbidden': 'cannot be executed, which keepalived takes for success'}
+
+
+def _noted(text):
+    """The lines of a host: (time of the fault, time of the healing, problems, what each check said)."""
+    times, problems, said = {}, [], {}
+    for line in text.splitlines():
+        word, dummy, rest = line.partition(' ')
+        if word in ('injected', 'healed'):
+            times.setdefault(word, float(rest))
+        elif word == 'problem':
+            problems.append(rest)
+        elif word == 'check':
+            name, dummy, code = rest.rpartition(' ')
+            said[name] = code
+    return times.get('injected'), times.get('healed'), problems, said
+
+
+def _seconds(value):
+    return f'{value:.2f} s'
+
+
+class _Seen:
+    """What the witness saw of one virtual IP."""
+
+    def __init__(self, probe, began, names, members):
+        self.began = began
+        self.outages = probe['outages']
+        self.owners = [{'at': began + change['at'], 'owner': self._name(change, names, members), 'macs': change.get('macs') or []}
+                       for change in probe['owners']]
+        virtual = all(mac.startswith(VIRTUAL_MAC) for change in self.owners for mac in change['macs'])
+        # by name of the page it is still told who answers, if that is what the page says
+        self.no_mac = probe.get('no_mac') or ('it has the same one on every node (use_vmac)' if virtual and self.owners else '')
+        self.is_blind = bool(self.no_mac) and not any(change['owner'] in members for change in self.owners)
+
+    @staticmethod
+    def _name(change, names, members):
+        """Who answers, by name where one is known."""
+        macs = change.get('macs') or []
+        known = [names.get(mac.lower(), mac) for mac in macs]
+        if len(macs) < 2 and change.get('line') in members:
+            return change['line']
+        return ', '.join(sorted(set(known))) or (change.get('line') or None)
+
+    def away_at(self, owner):
+        """When somebody else was the only one who answered for the first time, and who that was."""
+        return next(((change['at'], change['owner']) for change in self.owners if change['owner'] not in (None, owner) and len(change['macs']) < 2), (None, None))
+
+    def splits(self):
+        """The times with several owners, each with its beginning, its end (None: it did not) and the owners."""
+        ends = [change['at'] for change in self.owners[1:]] + [None]
+        return [(change['at'], end, change['owner']) for change, end in zip(self.owners, ends)
+                if len(change['macs']) > 1 and (end is None or end - change['at'] >= SPLIT)]
+
+    def between(self, first, last):
+        """The outages that began in that time, added up: seconds (None: one has no end), lost, late."""
+        found = [one for one in self.outages if first <= self.began + one['began'] < last]
+        seconds = None if any(one['ended'] is None for one in found) else round(sum(one['seconds'] for one in found), 3)
+        return seconds, sum(one['lost'] for one in found), sum(one['late'] for one in found)
+
+
+def _stayed(run, vip, said):
+    """Why an address did not move although it had to."""
+    done = DONE[run['kind']].format(**run)
+    if run['kind'] not in ('stop_nginx', 'failing_check'):
+        return f"{done}, and nobody took over {vip['address']}: look at keepalived's log on {vip['heir']}"
+    stayed = f"{done}, and {vip['address']} stayed there"
+    if vip['cannot']:
+        return f"{stayed}: {vip['cannot']}"
+    blind = [f'its check {name} {SAYS[said[name]]}' for name in vip['checks'] if said.get(name) in SAYS]
+    if blind:
+        return f"{stayed}: {' and '.join(blind)}"
+    names = ' and '.join(vip['checks'])
+    return (f"{stayed}, though its check {names} fails: look at keepalived's log there, whether keepalived runs with the check that is on disk, "
+            f"and whether {vip['heir']} is told to leave it where it is (nopreempt)")
+
+
+def _too_long(outage, allowed, sla, limit):
+    by = 'vipkit_sla allows' if sla is not None else f'the protocol allows {_seconds(limit)}, and with what is not VRRP\'s there are' if limit else \
+        'nothing had to be lost, and for what is not VRRP\'s there are'
+    return 'it was not well again' if outage is None else f'it was without a good answer for {_seconds(outage)}; {by} {_seconds(allowed)}'
+
+
+class _Verdict:
+    """What to make of it."""
+
+    def __init__(self, run, noted, sla, interval):
+        self.run, self.sla, self.interval = run, sla, interval
+        self.injected, self.healed, self.said = noted
+
+    def allowed(self, limit):
+        return self.sla if self.sla is not None else TOLERANCE * (limit or 0.0) + self.interval + ALLOWANCE
+
+    def of(self, vip, seen):
+        injected = self.injected if self.injected is not None else float('inf')
+        healed = self.healed if self.healed is not None else float('inf')
+        owner = next((change['owner'] for change in seen.owners if change['owner']), vip['owner_before'])
+        away, taker = seen.away_at(owner)
+        if taker is None and vip['heir'] and seen.splits():
+            away, taker = seen.splits()[0][0], vip['heir']  # it took it, beside the one who has not let go
+        turn = max(healed, away if away is not None else float('inf') if vip['moves'] and not vip['splits'] else healed)
+        outage, lost, late = seen.between(float('-inf'), turn)
+        back, back_lost = seen.between(turn, float('inf'))[:2]
+        why = self._why(vip, seen, taker, outage, back)
+        limit = None if vip['limit'] is None else round(vip['limit'], 3)
+        return {
+            'address': vip['address'], 'instance': vip['instance'], 'owner_before': owner, 'taken_over_by': taker, 'outage': outage, 'lost': lost,
+            'late': late, 'fail_back_outage': back, 'fail_back_lost': back_lost, 'limit': limit,
+            'ratio': round(outage / limit, 2) if limit and outage else None, 'passed': not why[0], 'why': '; '.join(why[0] or why[1]),
+            'owners': [{'at': round(change['at'], 3), 'owner': change['owner']} for change in seen.owners],
+            'outages': [{key: None if one[key] is None else round(seen.began + one[key], 3) for key in ('began', 'ended')} for one in seen.outages],
+        }
+
+    def _why(self, vip, seen, taker, outage, back):
+        """What is wrong, and what is only to be told."""
+        wrong, told = [], []
+        splits = seen.splits()
+        names = splits[0][2] if splits else ''
+        if vip['splits']:
+            if seen.no_mac:
+                wrong.append(f'whether it had two owners cannot be told, since the witness sees no hardware addresses ({seen.no_mac})')
+            elif not splits:
+                wrong.append(f"{DONE[self.run['kind']].format(**self.run)}, and it never had two owners: look whether the packet filter drops VRRP there")
+            else:
+                told.append(f'split brain, as it has to be: {names} answered for it at the same time')
+        elif splits and self.run['kind'] == 'freeze':
+            told.append(f'split brain while keepalived was frozen: {names} answered for it at the same time')
+        elif splits:
+            wrong.append(f'split brain: {names} answered for it at the same time for '
+                         f'{_seconds(splits[0][1] - splits[0][0]) if splits[0][1] else "the rest of the time"}')
+        if splits and splits[-1][1] is None and (vip['splits'] or self.run['kind'] == 'freeze'):
+            wrong.append(f'the split brain did not end with the healing: {splits[-1][2]} still answer for it')
+        if vip['moves'] and seen.is_blind:
+            told.append(f'who answers for it cannot be told: {seen.no_mac}')
+        if vip['moves'] and not vip['splits'] and taker is None and not splits and not seen.is_blind:
+            wrong.append(_stayed(self.run, vip, self.said))
+        elif not vip['splits']:
+            if outage is None or outage > self.allowed(vip['limit']):
+                wrong.append(_too_long(outage, self.allowed(vip['limit']), self.sla, vip['limit'])
+                             + ('' if vip['heir'] else ', and this fault does not concern it'))
+            if outage is not None and (back is None or back > self.allowed(0.0)):
+                wrong.append('on the way back ' + _too_long(back, self.allowed(0.0), self.sla, 0.0))
+        return wrong, told
+
+
+def drill_result(run, probed, noted, plan, hostvars=None, problems=None, ahead=0.0, sla=None, interval=0.01):
+    """What came of one fault."""
+    injected, healed, wrong, said = _noted(noted)
+    injected, healed = (None if time is None else round(time - float(ahead), 3) for time in (injected, healed))
+    names = {mac: name for name in plan['members'] for mac in Host(name, hostvars or {}, set()).macs if not mac.startswith(VIRTUAL_MAC)}
+    wrong = [f"{run['node']}: {sentence}" for sentence in wrong]
+    if injected is None:
+        wrong.append(f"{run['node']} did not say that the fault was made: look at `journalctl -u vipkit-drill` there.")
+    elif healed is None:
+        wrong.append(f"{run['node']} did not say that the fault is healed: look at `journalctl -u vipkit-drill` there.")
+    if 'probes' not in probed:
+        wrong.append(f"The witness could not probe: {probed.get('msg') or 'it did not answer'}.")
+    wrong += [f'After the healing: {sentence}' for sentence in problems or []]
+    verdict = _Verdict(run, (injected, healed, said), None if sla is None else float(sla), float(interval))
+    probes = {probe['address']: probe for probe in probed.get('probes', [])}
+    vips = [verdict.of(vip, _Seen(probes[vip['address']], probed['began'], names, plan['members'])) for vip in run['vips'] if vip['address'] in probes]
+    return {'fault': run['fault'], 'node': run['node'], 'injected': injected, 'healed': healed, 'problems': wrong, 'vips': vips,
+            'passed': not wrong and all(vip['passed'] for vip in vips)}
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self):
+        """The filters of this file."""
+        return {'drill_result': drill_result}

@@ -1,0 +1,394 @@
+# Copyright: vipkit.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a drill does, and what it makes of what a witness saw."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.vipkit.ha.plugins.filter.drill_hosts import drill_hosts
+from ansible_collections.vipkit.ha.plugins.filter.drill_plan import FAULTS, drill_plan
+from ansible_collections.vipkit.ha.plugins.filter.drill_record import drill_record
+from ansible_collections.vipkit.ha.plugins.filter.drill_result import DONE, drill_result
+from ansible_collections.vipkit.ha.plugins.filter.drill_table import drill_table
+from ansible_collections.vipkit.ha.plugins.filter.vrrp_plan import vrrp_plan
+
+HTTP = {'name': 'check_nginx', 'interval': 1, 'check': {'kind': 'http', 'url': 'http://127.0.0.1/'}}
+MACS = {'a': '00:00:5e:00:53:0a', 'b': '00:00:5e:00:53:0b', 'c': '00:00:5e:00:53:0c'}
+HOSTS = {name: {'ansible_facts': {'interfaces': ['eth0'], 'eth0': {
+    'device': 'eth0', 'macaddress': mac, 'ipv4': {'address': f'192.0.2.{place}', 'prefix': '24'}}}} for place, (name, mac) in enumerate(MACS.items(), 1)}
+ONE, TWO = '192.0.2.101', '192.0.2.102'
+
+
+def instance(name, number, nodes, **more):
+    return {'name': name, 'virtual_router_id': number, 'virtual_ipaddress': [f'192.0.2.{number}/24'], 'nodes': nodes, **more}
+
+
+def pair(*scripts, nodes=('a', 'b'), instances=None, hostvars=None, **more):
+    """(plan, descriptions) of hosts with two instances."""
+    given = instances or [instance('one', 101, [*nodes]), instance('two', 102, [*nodes[::-1]])]
+    described = {name: {'cluster': {'vrrp_instances': given, 'vrrp_scripts': [*scripts], 'scripts': [], **more}, 'version': '2.3.4'} for name in nodes}
+    return vrrp_plan(described, hostvars or HOSTS), described
+
+
+def run_of(fault, node='a', cluster=None, **more):
+    plan, described = cluster or pair(HTTP)
+    return drill_plan(plan, [fault], [node], described, **more)['runs'][0]
+
+
+def vip_of(run, address=ONE):
+    return next(vip for vip in run['vips'] if vip['address'] == address)
+
+
+# the plan
+
+@pytest.mark.parametrize(('fault', 'limit'), [
+    ('stop_keepalived', 0.805), ('kill_keepalived', 3.805), ('freeze', 3.805), ('link_down', 3.805), ('power_off', 3.805),
+    # an interval, the time limit of the check, and the skew
+    ('stop_nginx', 2.605), ('kill_nginx', 2.605),
+    # nginx answers until the address goes
+    ('failing_check', 0.805), ('drain', 0.0), ('vrrp_blocked', None)])
+def test_limit_of_each_fault(fault, limit):
+    vip = vip_of(run_of(fault))
+    assert vip['limit'] == (limit if limit is None else pytest.approx(limit, abs=0.001))
+    assert (vip['owner_before'], vip['heir'], vip['cannot']) == ('a', 'b', '')
+    assert vip['moves'] is (fault != 'kill_nginx')
+    assert vip['splits'] is (fault == 'vrrp_blocked')
+
+
+@pytest.mark.parametrize('fault', [fault for fault in FAULTS if fault != 'vrrp_blocked'])
+def test_what_another_node_owns_is_not_concerned(fault):
+    other = vip_of(run_of(fault), TWO)
+    assert (other['owner_before'], other['heir'], other['limit'], other['moves']) == ('b', None, None, False)
+
+
+def test_blocked_vrrp_makes_the_node_take_what_it_is_backup_of():
+    assert [(vip['owner_before'], vip['heir'], vip['splits']) for vip in run_of('vrrp_blocked')['vips']] == [('a', 'b', True), ('b', 'a', True)]
+
+
+def test_all_faults_are_told_in_words():
+    assert set(DONE) == set(FAULTS)
+
+
+@pytest.mark.parametrize('fault', ['kill_keepalived', 'stop_nginx', 'failing_check', 'freeze'])
+def test_a_fault_lasts_until_all_that_follows_has_happened(fault):
+    run = run_of(fault)
+    noticed = 1.8 if fault in ('stop_nginx', 'failing_check') else 0
+    assert run['lasts'] >= noticed + 3.805 + 1
+    assert run['back'] >= 3.61 + 1
+
+
+def test_timing_of_version_3():
+    cluster = pair(HTTP, instances=[instance('one', 101, [{'name': 'a', 'priority': 254}, {'name': 'b', 'priority': 253}], version=3, advert_int=0.1)])
+    assert vip_of(run_of('kill_keepalived', cluster=cluster))['limit'] == pytest.approx(0.3012, abs=0.0001)
+    assert vip_of(run_of('stop_keepalived', cluster=cluster))['limit'] == pytest.approx(0.0012, abs=0.0001)
+    # systemd starts nginx again after a second, before a check is sure
+    assert vip_of(run_of('kill_nginx', cluster=cluster))['limit'] >= 1
+
+
+def test_check_that_lowers_the_priority():
+    cluster = pair({**HTTP, 'weight': -60, 'fall': 3})
+    stopped = vip_of(run_of('stop_nginx', cluster=cluster))
+    assert stopped['limit'] == pytest.approx(3 * 1 + 0.8 + 3 + 0.805, abs=0.001)
+    # the old master keeps it until the new one has it
+    assert vip_of(run_of('failing_check', cluster=cluster))['limit'] == 0
+
+
+def test_check_that_lowers_it_too_little():
+    cluster = pair({**HTTP, 'weight': -20})
+    stopped = vip_of(run_of('stop_nginx', cluster=cluster))
+    assert stopped['moves']
+    assert stopped['cannot'] == ('its checks leave a a priority of 80, which is not below the 50 of b: give one of them weight 0, or take more off')
+    failing = vip_of(run_of('failing_check', cluster=cluster))
+    assert (failing['moves'], failing['limit']) == (False, 0)
+
+
+def test_heir_that_waits_for_a_dead_master():
+    cluster = pair({**HTTP, 'weight': -60}, instances=[instance('one', 101, ['a', {'name': 'b', 'nopreempt': True}])])
+    assert 'b has nopreempt' in vip_of(run_of('stop_nginx', cluster=cluster))['cannot']
+    assert vip_of(run_of('stop_keepalived', cluster=cluster))['cannot'] == ''
+
+
+@pytest.mark.parametrize(('check', 'watches'), [
+    ({'kind': 'process', 'process': 'rsyslogd'}, False), ({'kind': 'process', 'process': 'nginx'}, True),
+    ({'kind': 'process', 'pattern': 'nginx: master'}, True), ({'kind': 'tcp', 'port': 80}, True), ({'kind': 'command', 'command': 'true'}, True)])
+def test_checks_that_have_to_notice_nginx(check, watches):
+    vip = vip_of(run_of('stop_nginx', cluster=pair({'name': 'check', 'check': check})))
+    assert (vip['checks'], vip['cannot']) == ((['check'], '') if watches else ([], 'no check of one looks at nginx'))
+
+
+def test_failing_check_is_one_that_decides_alone():
+    run = run_of('failing_check', cluster=pair({**HTTP, 'name': 'soft', 'weight': -60}, HTTP))
+    assert run['scripts'] == vip_of(run)['checks'] == ['check_nginx']
+
+
+def test_third_node_takes_over_after_the_second():
+    cluster = pair(HTTP, nodes=('a', 'b', 'c'))
+    assert vip_of(run_of('stop_keepalived', cluster=cluster))['heir'] == 'b'
+    # 100, 67, 34 of three nodes
+    assert vip_of(run_of('stop_keepalived', cluster=cluster))['limit'] == pytest.approx((256 - 67) / 256)
+
+
+def test_members_of_a_sync_group_move_together():
+    instances = [instance('one', 101, ['a', 'b']), instance('two', 102, ['a', 'b'], interface='eth1')]
+    cluster = pair(instances=instances, vrrp_sync_groups=[{'name': 'g', 'group': ['one', 'two']}])
+    runs = drill_plan(cluster[0], ['link_down'], ['a'], cluster[1])['runs']
+    assert [run['fault'] for run in runs] == ['link_down eth0', 'link_down eth1']
+    assert all(vip['heir'] == 'b' and vip['moves'] for run in runs for vip in run['vips'])
+
+
+def test_a_link_takes_only_what_is_on_it():
+    instances = [instance('one', 101, ['a', 'b']), instance('two', 102, ['a', 'b'], interface='eth1')]
+    cluster = pair(instances=instances)
+    assert [vip['heir'] for vip in run_of('link_down', cluster=cluster)['vips']] == ['b', None]
+
+
+def test_owner_is_who_holds_it_now():
+    run = run_of('stop_keepalived', node='b', holders={ONE: ['b'], TWO: ['b']})
+    assert [(vip['owner_before'], vip['heir']) for vip in run['vips']] == [('b', 'a'), ('b', 'a')]
+
+
+@pytest.mark.parametrize(('faults', 'nodes', 'finding'), [
+    (['explode'], ['a'], "There is no fault 'explode'; there are stop_keepalived,"), ([], ['a'], 'There is no fault to make'),
+    (['drain'], ['z'], 'z is no member of the cluster; the members are a, b.')])
+def test_choice_that_makes_no_sense(faults, nodes, finding):
+    plan, described = pair(HTTP)
+    assert [text for text in drill_plan(plan, faults, nodes, described)['findings'] if text.startswith(finding)]
+
+
+def test_node_without_a_peer_is_refused():
+    plan, described = pair(instances=[instance('one', 101, ['a']), instance('two', 102, ['b', 'a'])])
+    assert drill_plan(plan, ['stop_keepalived'], ['a'], described)['findings'] == [
+        f'{ONE} (one) has no other node than a, so nobody could take it over: leave a out of vipkit_drill_nodes, or give the instance a second node.']
+    assert drill_plan(plan, ['stop_keepalived'], ['b'], described)['findings'] == []
+
+
+def test_no_check_to_fail():
+    plan, described = pair({'name': 'own', 'script': '/usr/bin/true'})
+    assert 'no check that is a script' in drill_plan(plan, ['failing_check'], ['a'], described)['findings'][0]
+
+
+def test_plan_can_be_kept_as_json():
+    plan, described = pair(HTTP)
+    planned = drill_plan(plan, FAULTS, ['a', 'b'], described)
+    assert planned['findings'] == []
+    assert planned['checks'] == {'a': ['check_nginx'], 'b': ['check_nginx']}
+    assert json.loads(json.dumps(planned)) == planned
+
+
+def test_hosts_that_stand_against_it():
+    found = drill_hosts({'a': 'nginx 1.9.9\nfinding its check x fails.\n', 'b': 'nginx \n'},
+                        {'a': {'alive': True, 'version': '2.0.7', 'drained': True}, 'b': {'alive': False, 'msg': 'it is dead', 'version': None}})
+    assert found == {'findings': ['b: it is dead.', 'a: it is drained, so it would take nothing over: undrain it first.', 'a: its check x fails.'],
+                     'nodes': {'a': {'keepalived': '2.0.7', 'nginx': '1.9.9'}, 'b': {'keepalived': None, 'nginx': None}}}
+
+
+# the verdict
+
+BEGAN = 1000.0
+
+
+def owner(at, *names, line=None):
+    macs = sorted(MACS[name] for name in names)
+    return {'at': at, 'mac': macs[0] if len(macs) == 1 else None, 'macs': macs, 'line': line}
+
+
+def outage(began, ended, lost=1, late=0):
+    return {'began': began, 'ended': ended, 'seconds': (90 if ended is None else ended) - began, 'lost': lost, 'late': late}
+
+
+def probed(one=(), one_owners=None, two=(), two_owners=None, no_mac=''):
+    """What the witness saw; a fault is made after 2 s and healed after 8."""
+    owners = {ONE: [owner(0, 'a'), owner(2.8, 'b'), owner(12, 'a')] if one_owners is None else one_owners,
+              TWO: [owner(0, 'b')] if two_owners is None else two_owners}
+    return {'began': BEGAN, 'probes': [{'address': address, 'outages': [*outages], 'owners': owners[address], 'no_mac': no_mac}
+                                       for address, outages in ((ONE, one), (TWO, two))]}
+
+
+NOTES = 'injected 1002.5\ncheck check_nginx 7\nhealed 1008.5\nhealed 1009\n'
+
+
+def judged(fault, seen, notes=NOTES, cluster=None, **more):
+    """The result, and that of the first address."""
+    cluster = cluster or pair(HTTP)
+    result = drill_result(run_of(fault, cluster=cluster), seen, notes, cluster[0], hostvars=HOSTS, ahead=0.5, **more)
+    assert json.loads(json.dumps(result)) == result
+    return result, result['vips'][0]
+
+
+def test_fault_that_costs_what_it_may():
+    result, vip = judged('stop_keepalived', probed([outage(2.0, 2.81, lost=81)]))
+    assert result['passed'] and result['problems'] == []
+    assert (result['injected'], result['healed']) == (1002.0, 1008.0)
+    assert vip == {
+        'address': ONE, 'instance': 'one', 'owner_before': 'a', 'taken_over_by': 'b', 'outage': 0.81, 'lost': 81, 'late': 0, 'fail_back_outage': 0,
+        'fail_back_lost': 0, 'limit': 0.805, 'ratio': 1.01, 'passed': True, 'why': '',
+        'owners': [{'at': 1000.0, 'owner': 'a'}, {'at': 1002.8, 'owner': 'b'}, {'at': 1012.0, 'owner': 'a'}],
+        'outages': [{'began': 1002.0, 'ended': 1002.81}]}
+    assert result['vips'][1]['limit'] is None and result['vips'][1]['ratio'] is None
+
+
+def test_bound_is_the_limit_and_a_little():
+    # 1.05 x 0.8047, an interval of 0.01 and 0.1 for what is not VRRP's
+    assert judged('stop_keepalived', probed([outage(2.0, 2.95)]))[1]['passed']
+    result, vip = judged('stop_keepalived', probed([outage(2.0, 2.96)]))
+    assert not result['passed'] and not vip['passed']
+    assert vip['why'] == "it was without a good answer for 0.96 s; the protocol allows 0.80 s, and with what is not VRRP's there are 0.95 s"
+
+
+def test_sla_takes_the_place_of_the_limit():
+    assert judged('stop_keepalived', probed([outage(2.0, 2.96)]), sla=1)[1]['passed']
+    vip = judged('stop_keepalived', probed([outage(2.0, 2.81)]), sla=0.5)[1]
+    assert vip['why'] == 'it was without a good answer for 0.81 s; vipkit_sla allows 0.50 s'
+
+
+def test_way_back_may_cost_nothing():
+    vip = judged('stop_keepalived', probed([outage(2.0, 2.8), outage(11.9, 12.2, lost=9)]))[1]
+    assert (vip['outage'], vip['fail_back_outage'], vip['fail_back_lost']) == (0.8, 0.3, 9)
+    assert vip['why'].startswith('on the way back it was without a good answer for 0.30 s; nothing had to be lost')
+
+
+def test_address_that_the_fault_does_not_concern_stays_well():
+    result = judged('stop_keepalived', probed(two=[outage(3, 4)]))[0]
+    assert [vip['passed'] for vip in result['vips']] == [True, False]
+    assert result['vips'][1]['why'].endswith('and this fault does not concern it')
+
+
+def test_killed_one_comes_back_before_the_other_takes_over():
+    # systemd has it again after 1.1 s; what is lost until b has the address is still the outage of the fault
+    notes = 'injected 1002.5\nhealed 1003.6\n'
+    vip = judged('kill_keepalived', probed([outage(2.0, 5.5)], [owner(0, 'a'), owner(5.4, 'b'), owner(8, 'a')]), notes)[1]
+    assert (vip['outage'], vip['fail_back_outage'], vip['taken_over_by'], vip['passed']) == (3.5, 0, 'b', True)
+
+
+def test_nginx_that_is_back_before_a_check_notices():
+    vip = judged('kill_nginx', probed([outage(2.0, 3.1)], [owner(0, 'a')]))[1]
+    assert (vip['taken_over_by'], vip['outage'], vip['passed']) == (None, 1.1, True)
+
+
+@pytest.mark.parametrize(('said', 'why'), [
+    ('check check_nginx 0', f'nginx is stopped on a, and {ONE} stayed there: its check check_nginx did not fail'),
+    ('check check_nginx forbidden',
+     f'nginx is stopped on a, and {ONE} stayed there: its check check_nginx cannot be executed, which keepalived takes for success'),
+    ('check check_nginx 1',
+     f"nginx is stopped on a, and {ONE} stayed there, though its check check_nginx fails: look at keepalived's log there, whether keepalived runs with "
+     'the check that is on disk, and whether b is told to leave it where it is (nopreempt)')])
+def test_address_that_stays_where_nginx_is_stopped(said, why):
+    result, vip = judged('stop_nginx', probed([outage(2.0, 8.0, lost=600)], [owner(0, 'a')]), f'injected 1002.5\n{said}\nhealed 1008.5\n', sla=30)
+    assert not result['passed']
+    assert (vip['taken_over_by'], vip['outage'], vip['why']) == (None, 6.0, why)
+
+
+def test_weight_that_is_too_small_is_named():
+    vip = judged('stop_nginx', probed([outage(2.0, 8.0)], [owner(0, 'a')]), cluster=pair({**HTTP, 'weight': -20}))[1]
+    assert vip['why'].startswith(f'nginx is stopped on a, and {ONE} stayed there: its checks leave a a priority of 80')
+
+
+def test_peer_that_does_not_take_over():
+    vip = judged('stop_keepalived', probed([outage(2.0, 12.0)], [owner(0, 'a'), owner(2.0), owner(12.0, 'a')]))[1]
+    assert (vip['taken_over_by'], vip['owners'][1]['owner']) == (None, None)
+    assert vip['why'] == f"keepalived is stopped on a, and nobody took over {ONE}: look at keepalived's log on b"
+
+
+def test_address_that_is_never_well_again():
+    vip = judged('stop_keepalived', probed([outage(2.0, None)]))[1]
+    assert (vip['outage'], vip['passed'], vip['why']) == (None, False, 'it was not well again')
+    assert vip['outages'] == [{'began': 1002.0, 'ended': None}]
+
+
+def test_expected_split_brain():
+    split = [owner(0, 'a'), owner(5.6, 'a', 'b'), owner(8.1, 'a')]
+    result, vip = judged('vrrp_blocked', probed([outage(5, 6)], split, two_owners=[owner(0, 'b'), owner(5.6, 'a', 'b'), owner(8.1, 'b')]))
+    assert result['passed']
+    assert vip['why'] == 'split brain, as it has to be: a, b answered for it at the same time'
+    assert vip['taken_over_by'] == 'b'
+
+
+def test_split_brain_that_does_not_come():
+    vip = judged('vrrp_blocked', probed([], [owner(0, 'a')]))[1]
+    assert vip['why'] == 'no VRRP passes to and from a, and it never had two owners: look whether the packet filter drops VRRP there'
+
+
+def test_split_brain_that_does_not_end():
+    vip = judged('vrrp_blocked', probed([], [owner(0, 'a'), owner(5.6, 'a', 'b')]))[1]
+    assert vip['why'] == 'the split brain did not end with the healing: a, b still answer for it'
+
+
+def test_split_brain_that_cannot_be_seen():
+    vip = judged('vrrp_blocked', probed([], [owner(0, line='a')], no_mac='it is behind a router'))[1]
+    assert 'cannot be told' in vip['why'] and not vip['passed']
+
+
+def test_frozen_keepalived_keeps_its_address():
+    split = [owner(0, 'a'), owner(5.6, 'a', 'b'), owner(8.1, 'a')]
+    vip = judged('freeze', probed([], split))[1]
+    assert (vip['passed'], vip['taken_over_by']) == (True, 'b')
+    assert vip['why'] == 'split brain while keepalived was frozen: a, b answered for it at the same time'
+
+
+def test_unexpected_split_brain():
+    vip = judged('stop_nginx', probed([], [owner(0, 'a'), owner(3.0, 'a', 'b'), owner(8.5, 'a')]))[1]
+    assert (vip['passed'], vip['why']) == (False, 'split brain: a, b answered for it at the same time for 5.50 s')
+
+
+def test_hand_over_without_a_gap_is_no_split_brain():
+    vip = judged('stop_keepalived', probed([], [owner(0, 'a'), owner(2.8, 'a', 'b'), owner(2.9, 'b'), owner(12, 'a', 'b'), owner(12.05, 'a')]))[1]
+    assert (vip['passed'], vip['taken_over_by'], vip['why']) == (True, 'b', '')
+
+
+def test_owner_is_told_by_the_page_where_there_are_no_hardware_addresses():
+    seen = probed([outage(2, 2.8)], [owner(0, line='a'), owner(2.8, line='b'), owner(12, line='a')], no_mac='it is behind a router')
+    assert judged('stop_keepalived', seen)[1]['taken_over_by'] == 'b'
+
+
+def test_owner_that_cannot_be_told_is_not_missed():
+    virtual = [{'at': 0, 'mac': '00:00:5e:00:01:65', 'macs': ['00:00:5e:00:01:65'], 'line': 'Welcome'}]
+    vip = judged('stop_keepalived', probed([outage(2, 2.8)], virtual))[1]
+    assert vip['passed'] and vip['taken_over_by'] is None
+    assert vip['why'] == 'who answers for it cannot be told: it has the same one on every node (use_vmac)'
+
+
+@pytest.mark.parametrize(('seen', 'notes', 'problem'), [
+    (probed(), '', 'a did not say that the fault was made'), (probed(), 'injected 1002\n', 'a did not say that the fault is healed'),
+    (probed(), NOTES + 'problem x could not be healed.\n', 'a: x could not be healed.'),
+    ({'msg': 'no such host'}, NOTES, 'The witness could not probe: no such host.'), ({}, NOTES, 'The witness could not probe: it did not answer.')])
+def test_what_could_not_be_measured_is_a_problem(seen, notes, problem):
+    result = drill_result(run_of('stop_keepalived'), seen, notes, pair(HTTP)[0], hostvars=HOSTS)
+    assert not result['passed']
+    assert result['problems'][0].startswith(problem)
+
+
+def test_cluster_that_is_not_itself_again():
+    result = judged('stop_keepalived', probed(), problems=['192.0.2.101 (one): expected on a, b holds it.'])[0]
+    assert result['problems'] == ['After the healing: 192.0.2.101 (one): expected on a, b holds it.']
+    assert not result['passed']
+
+
+# the record and its table
+
+def test_record_of_a_drill():
+    plan = pair(HTTP)[0]
+    good, bad = judged('stop_keepalived', probed([outage(2.0, 2.81)]))[0], judged('stop_keepalived', probed([outage(2.0, 9)]))[0]
+    record = drill_record([good, bad], plan, '1000', 1100.5, 'client', nodes={'a': {'keepalived': '2.0.7', 'nginx': None}})
+    assert record['settings'] == {'one': {'version': 2, 'advert_int': 1.0, 'priorities': {'a': 100, 'b': 50}},
+                                  'two': {'version': 2, 'advert_int': 1.0, 'priorities': {'b': 100, 'a': 50}}}
+    assert (record['began'], record['ended'], record['passed'], record['sla']) == (1000.0, 1100.5, False, None)
+    assert record['failures'] == [f"stop_keepalived on a: {ONE} (one): {bad['vips'][0]['why']}."]
+    assert drill_record([good], plan, 1, 2, 'client')['passed']
+    assert not drill_record([], plan, 1, 2, 'client')['passed']
+    lines = drill_table(record)
+    assert [line.split()[-1] for line in lines] == ['verdict', 'passed', 'FAILED']
+    assert not [line for line in lines if TWO in line]
+
+
+def test_result_that_fails_as_a_whole_has_a_line_of_its_own():
+    plan = pair(HTTP)[0]
+    table = drill_table(drill_record([drill_result(run_of('stop_keepalived'), {}, '', plan, hostvars=HOSTS)], plan, 1, 2, 'client'))
+    assert table[1].split() == ['stop_keepalived', 'a', *['-'] * 9, 'FAILED']
+
+
+def test_table_of_a_drill_to_be_made():
+    plan, described = pair(HTTP)
+    lines = drill_table(drill_plan(plan, ['stop_keepalived', 'kill_nginx', 'vrrp_blocked'], ['a'], described))
+    assert [line.split()[0] for line in lines] == ['fault', 'stop_keepalived', 'kill_nginx', 'vrrp_blocked', 'vrrp_blocked']
