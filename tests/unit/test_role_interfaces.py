@@ -158,7 +158,7 @@ def test_readme_shows_the_defaults(role):
     for name, default, meaning in readme_rows(role):
         assert re.fullmatch('`[^`]+`', default), f'{name}: the default is not in backticks'
         assert meaning, f'{name}: it has no meaning'
-        shown[name] = exact(yaml.safe_load(default.strip('`')))
+        shown[name] = exact(yaml.safe_load(default.strip('`').replace('\\|', '|')))  # a table wants it so
     assert shown == {name: exact(value) for name, value in defaults(role).items()}
 
 
