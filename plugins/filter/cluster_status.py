@@ -94,7 +94,7 @@ _value:
 """
 
 from ansible_collections.vipkit.ha.plugins.filter.build_status import build_status
-from ansible_collections.vipkit.ha.plugins.filter.vip_report import vip_report
+from ansible_collections.vipkit.ha.plugins.filter.vip_report import ELSEWHERE, vip_report
 from ansible_collections.vipkit.ha.plugins.plugin_utils._report_page import moment
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_wire import Wire, virtual_router
 
@@ -167,6 +167,16 @@ def _table(cells):
     return ['  '.join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
 
 
+def _misplaced(report, hosts):
+    """What is wrong with the virtual IPs, but for those that a drained host has handed over."""
+    sentences = iter(report['problems'])  # one for each row that is not in order
+    for row, sentence in zip((row for row in report['rows'] if row['grade']), sentences):
+        is_drained = hosts.get(row['expected'], {}).get('keepalived', {}).get('drained')
+        if not (is_drained and row['grade'] == ELSEWHERE and row['seen'] != [row['expected']]):
+            yield sentence
+    yield from sentences
+
+
 def _wrong(hosts, rows):
     """What keepalived itself says is wrong."""
     for name, host in hosts.items():
@@ -174,7 +184,7 @@ def _wrong(hosts, rows):
         if told.get('answers') is False:
             yield f"{name}: {told['msg']}."
         if told.get('drained'):
-            yield f'{name} is drained: run undrain.yml for it when the work on it is done.'
+            yield f'{name} is drained, so what it owns is elsewhere: run undrain.yml for it when the work on it is done.'
         for script in told.get('scripts', []):
             if script['success'] is False:
                 yield f"{name}: keepalived counts its check {script['name']} as failed: look at what it checks."
@@ -212,7 +222,7 @@ def cluster_status(hosts, plan, hostvars=None, wanted=None):
         rows = list(_instance_rows(plan, hosts, report))
     unsound = [f'The description of the cluster is unsound, so nothing is told of its instances: {sentence}' for sentence in plan['findings']]
     return {'lines': _table([_COLUMNS, *map(_cells, rows)]), 'build_lines': builds['lines'], 'issue_lines': _issue_lines(issues),
-            'drift': [*builds['drift'], *unsound, *report['problems'], *_wrong(hosts, rows)],
+            'drift': [*builds['drift'], *unsound, *_misplaced(report, hosts), *_wrong(hosts, rows)],
             'instances': rows, 'vips': report['rows'], 'builds': builds['rows'], 'issues': issues}
 
 

@@ -23,9 +23,9 @@ def the_status(cluster, tmp_path):
     return ask
 
 
-def line(host, instance, state, checks, vip, owner):
+def line(host, instance, state, checks, vip, owner, drained='no'):
     """A line of the table."""
-    return rf'{host} +(no|-) +{instance} +{state} +\S+ +{checks} +\S+ +{re.escape(vip)} +{owner} +{owner}'
+    return rf'{host} +{drained} +{instance} +{state} +\S+ +{checks} +\S+ +{re.escape(vip)} +{owner} +{owner}'
 
 
 def test_status_of_a_healthy_pair(cluster, status):
@@ -81,5 +81,20 @@ def test_status_tells_of_a_keepalived_that_does_not_run(cluster, status):
     finally:
         cluster.nodes['node128'].check_output('systemctl start keepalived')
     assert code == 0, output
-    assert re.search(r'node128 +(no|-) +vrrp_instance_1 +keepalived is silent ', output), output
+    assert re.search(r'node128 +no +vrrp_instance_1 +keepalived is silent ', output), output
     assert 'node128: keepalived has no process that does VRRP; look at' in one_line(output)
+
+
+def test_status_tells_of_a_drained_node(cluster, status):
+    node = cluster.nodes['node128']
+    node.check_output('echo 253 >/etc/keepalived/drain')
+    try:
+        cluster.becomes({each: ['node129'] for each in cluster.vips})
+        code, output, page = status()
+    finally:
+        node.check_output('echo 0 >/etc/keepalived/drain')
+    assert code == 0, output
+    for instance, vip in cluster.instances.items():
+        assert re.search(line('node128', instance, 'BACKUP', 'check_nginx:good', vip, 'node129', drained='yes').replace(r'\S+', '1 of [0-9]+', 1), output), output
+    assert 'node128 is drained, so what it owns is elsewhere' in one_line(output)
+    assert '1 thing is not as it should be' in page

@@ -92,7 +92,7 @@ def test_what_the_others_hear_of_a_member_that_this_run_leaves_out_counts():
     ({'instances': [told('FAULT'), told('FAULT', 'two')]}, 'a: one is in FAULT.'),
     ({'good': False}, 'a: keepalived counts its check check_nginx as failed: look at what it checks.'),
     ({'answers': False, 'instances': []}, 'a: keepalived has no process that does VRRP.'),
-    ({'drained': True}, 'a is drained: run undrain.yml for it when the work on it is done.'),
+    ({'drained': True}, 'a is drained, so what it owns is elsewhere: run undrain.yml'),
     ({'instances': [told()]}, 'a: two is not loaded by keepalived, which runs another configuration.'),
     ({'holds': []}, '192.0.2.100 (one): expected on a, no host holds it'),
     ({'holds': ['one', 'two']}, '192.0.2.101 (two): expected on b, 2 hosts hold it (a, b): split brain'),
@@ -101,7 +101,16 @@ def test_what_is_not_as_it_should_be(change, problem):
     arguments = {'instances': [told(), told('BACKUP', 'two')], 'holds': ['one'], 'hears': HEARD, **change}
     status = cluster_status({**sound(), 'a': host(*arguments.pop('instances'), **arguments)}, plan_of('a', 'b'), HOSTVARS)
     assert any(sentence.startswith(problem) for sentence in status['drift']), status['drift']
-    assert problem.replace("'", "'") in Page(status_html(status, NOON)).text
+    assert problem in Page(status_html(status, NOON)).text
+
+
+def test_what_a_drained_host_has_handed_over_is_where_it_should_be():
+    hosts = {'a': host(told('BACKUP', effective=1), told('BACKUP', 'two', effective=1), drained=True, hears=[(2, 1), (2, 2)]),
+             'b': host(told(priority=50), told(name='two'), holds=['one', 'two'], hears=[(2, 1), (2, 2)])}
+    drained = ['a is drained, so what it owns is elsewhere: run undrain.yml for it when the work on it is done.']
+    assert cluster_status(hosts, plan_of('a', 'b'), HOSTVARS)['drift'] == drained
+    hosts['b']['ownership']['holding'].pop(0)
+    assert cluster_status(hosts, plan_of('a', 'b'), HOSTVARS)['drift'][1:] == drained, 'and nobody has the other one'
 
 
 def test_a_priority_that_checks_have_lowered_is_shown_beside_the_configured_one():
