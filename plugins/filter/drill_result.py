@@ -46,6 +46,11 @@ options:
     type: list
     elements: str
     default: []
+  failed:
+    description: What could not be done, a sentence for each.
+    type: list
+    elements: str
+    default: []
   ahead:
     description: How many seconds the clock of the host is ahead of the witness's.
     type: float
@@ -259,12 +264,12 @@ class _Verdict:
         return wrong, told
 
 
-def drill_result(run, probed, noted, plan, hostvars=None, problems=None, ahead=0.0, sla=None, interval=0.01):
+def drill_result(run, probed, noted, plan, hostvars=None, problems=None, failed=None, ahead=0.0, sla=None, interval=0.01):
     """What came of one fault."""
     injected, healed, wrong, said = _noted(noted)
     injected, healed = (None if time is None else round(time - float(ahead), 3) for time in (injected, healed))
     names = {mac: name for name in plan['members'] for mac in Host(name, hostvars or {}, set()).macs if not mac.startswith(VIRTUAL_MAC)}
-    wrong = [f"{run['node']}: {sentence}" for sentence in wrong]
+    wrong = [*(failed or []), *(f"{run['node']}: {sentence}" for sentence in wrong)]
     if injected is None:
         wrong.append(f"{run['node']} did not say that the fault was made: look at `journalctl -u vipkit-drill` there.")
     elif healed is None:

@@ -365,6 +365,10 @@ def test_cluster_that_is_not_itself_again():
     assert not result['passed']
 
 
+def test_what_could_not_be_done_is_a_problem():
+    assert judged('drain', probed(), failed=['Drain: no.'])[0]['problems'] == ['Drain: no.']
+
+
 # the record and its table
 
 def test_record_of_a_drill():
