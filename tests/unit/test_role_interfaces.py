@@ -29,7 +29,7 @@ ROLES = sorted(path.name for path in (ROOT / 'roles').iterdir() if path.is_dir()
 PLAYBOOKS = [ROOT / 'site.yml', *sorted((ROOT / 'playbooks').rglob('*.yml'))]
 README_HEAD = '| variable | default | meaning |'
 # a public name in quotes is a mere text, such as a type of SELinux
-NAME = re.compile(rf"(?<![\w.])(?:__|(?<!'))({'|'.join(ROLES)})_\w+")
+NAME = re.compile(rf"(?<![\w.])(?:__|(?<!'))({'|'.join(ROLES)})_\w+(?!\w|\.py)")
 INCLUDE_ROLE = ('ansible.builtin.include_role', 'ansible.builtin.import_role')
 INCLUDE_TASKS = ('ansible.builtin.include_tasks', 'ansible.builtin.import_tasks')
 TYPES = {'str': str, 'bool': bool, 'int': int, 'float': (int, float), 'list': list, 'dict': dict}
