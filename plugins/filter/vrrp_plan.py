@@ -93,12 +93,12 @@ _value:
     hosts:
       description:
         - For each host C(conf), the blocks of its keepalived.conf as data, its C(interfaces), its longest C(advert_int) in seconds,
-          the addresses that it should hold (C(owned)), should not (C(not_owned)) and may (C(watched)), its C(drain_file), and its C(units), what moves as
-          one, for P(vipkit.ha.hand_overs#filter).
+          the addresses that it should hold (C(owned)), should not (C(not_owned)) and may (C(watched)), its C(drain_file), its C(units), what moves as
+          one, for P(vipkit.ha.hand_overs#filter), and whether an instance in FAULT silences others there (C(fault_silences), before 2.0.8).
       type: dict
 """
 
-from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_lint import OWNER_PRIORITY, lint
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_lint import OWNER_PRIORITY, fault_silences, lint
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import clusters_of, entries, number
 
 DRAIN = 'vipkit_drain'  # the tracker of the whole host
@@ -175,6 +175,7 @@ def _hosts(cluster):
                     'vrrp_instance': [],
                 },
                 'interfaces': [], 'advert_int': 1, 'owned': [], 'not_owned': [], 'watched': [], 'drain_file': cluster.build(node).drain_file, 'units': [],
+                'fault_silences': fault_silences(cluster.build(node)),
             })
             host['conf']['vrrp_instance'].append(dict(node.block))
             if node.interface not in host['interfaces']:

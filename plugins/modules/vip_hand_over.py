@@ -29,9 +29,11 @@ options:
       - V(yielded) gives away all of O(units) that the host holds, and with O(drained=true) notes it as drained, which outlives a reboot.
       - V(ready) is the first step back. The host is no longer drained, and its priority just below that of whoever holds the
         virtual IPs, so that it is the next one when that one yields.
+      - V(aside) keeps the host from becoming master of what it does not hold, for the moment in which all members change something that they
+        have to share. After 30 s this ends by itself, whatever becomes of the controller.
       - V(normal) gives every unit its own priority again.
     type: str
-    choices: [yielded, ready, normal]
+    choices: [yielded, ready, aside, normal]
     required: true
   units:
     description:
@@ -171,6 +173,7 @@ units:
       description:
         - With O(state=yielded) V(handed over) or V(not held).
         - With O(state=ready) V(next), or V(free) when nobody is master.
+        - With O(state=aside) V(aside), or V(held) of what the host holds.
         - With O(state=normal) V(normal).
       returned: always
       type: str
@@ -213,14 +216,21 @@ import socket
 import subprocess
 import time
 
+try:
+    from shlex import quote
+except ImportError:  # Python 2
+    from pipes import quote
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_native
 from ansible_collections.vipkit.ha.plugins.module_utils import _artifact, _clock, _keepalived, _neighbour, _netlink, _nginx, _vrrp
 from ansible_collections.vipkit.ha.plugins.module_utils._wire import ListenError, choose, links, opened
 
 FAULT = 254
+BESIDE = 255            # is a fault as well, and told apart from one that hands over
 DRAINED = 253           # lowers every priority below 254 to 1, the least (RFC 5798 section 5.2.4)
 LONGEST_LEAD = 0.8      # a client asks again after 1 s (RFC 6298 section 2)
+ASIDE = 30              # seconds after which nobody stands aside any more
 HOLD = 1                # seconds after which the kernel itself ends it
 LEAST_LEAD = 0.05
 PAUSE = 0.005           # between two looks
@@ -367,9 +377,7 @@ class Iptables(object):
 
     def on(self, addresses):
         removal = '; '.join(' '.join(rule) for rule in self.rules('-D', addresses))
-        with open(os.devnull, 'r+b') as nothing:
-            subprocess.Popen(['sh', '-c', 'sleep {0}; {1}'.format(HOLD, removal)], stdin=nothing, stdout=nothing, stderr=nothing, close_fds=True,
-                             preexec_fn=os.setsid)
+        end_later(removal, HOLD)
         for rule in self.rules('-I', addresses):
             call(rule)
 
@@ -403,6 +411,13 @@ def call(command, text=''):
     said = process.communicate(text.encode('ascii'))[0]
     if process.returncode != 0:
         raise HandOverError('{0}: {1}'.format(' '.join(command), to_native(said, errors='replace').strip()))
+
+
+def end_later(commands, seconds):
+    """Have a process of its own end something, whatever becomes of this one."""
+    with open(os.devnull, 'r+b') as nothing:
+        subprocess.Popen(['sh', '-c', 'sleep {0}; {1}'.format(seconds, commands or ':')], stdin=nothing, stdout=nothing, stderr=nothing, close_fds=True,
+                         preexec_fn=os.setsid)
 
 
 def what_holds_back():
@@ -548,6 +563,16 @@ def ready(host, units, wires, patience):
     return changed, {'units': answer}
 
 
+def aside(units):
+    """Be in no position to take what others hold, for a moment."""
+    held = held_addresses()
+    others = [unit for unit in units if not unit.addresses & held]
+    end_later('; '.join('test "$(cat {0})" != {1} || echo 0 >{0}'.format(quote(unit.file), BESIDE) for unit in others), ASIDE)
+    for unit in others:
+        write(unit.file, BESIDE)
+    return bool(others), {'units': [{'name': unit.name, 'outcome': 'aside' if unit in others else 'held'} for unit in units]}
+
+
 def normal(units):
     return any([write(unit.file, 0) for unit in units]), {'units': [{'name': unit.name, 'outcome': 'normal'} for unit in units]}
 
@@ -560,7 +585,7 @@ def main():
                 advert_int=dict(type='float', required=True), delay=dict(type='float'), patience=dict(type='float', required=True))
     module = AnsibleModule(
         argument_spec=dict(
-            state=dict(type='str', choices=['yielded', 'ready', 'normal'], required=True),
+            state=dict(type='str', choices=['yielded', 'ready', 'aside', 'normal'], required=True),
             units=dict(type='list', elements='dict', required=True, options=unit),
             drain_file=dict(type='path', required=True),
             drained=dict(type='bool', default=False),
@@ -580,8 +605,8 @@ def main():
             would = params['state'] != 'yielded' or params['drained'] and _keepalived.tracked_number(params['drain_file']) != DRAINED or any(
                 unit.addresses & held for unit in units)
             module.exit_json(changed=bool(would), units=[], elapsed=0.0)
-        if params['state'] == 'normal':
-            changed, answer = normal(units)
+        if params['state'] in ('normal', 'aside'):
+            changed, answer = (normal if params['state'] == 'normal' else aside)(units)
         else:
             with opened(choose(sorted(set(one[0] for unit in units for one in unit.routers)), links()) if units else []) as wires:
                 if params['state'] == 'yielded':

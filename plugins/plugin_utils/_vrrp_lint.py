@@ -380,15 +380,17 @@ def preemption(cluster):
             yield f'{instance.name}: nopreempt and preempt_delay exclude each other; leave one of them out'
 
 
+def fault_silences(build):
+    """Whether an instance in FAULT silences the others of its interface."""
+    return release(build.version) < (2, 0, 8) and 'silenced_instances' not in build.fixes
+
+
 def silenced_instances(cluster):
     """Before 2.0.8 a failed weight-0 tracker of one instance silences the other instances of its interface, unless that is fixed."""
-    def has_bug(build):
-        return release(build.version) < (2, 0, 8) and 'silenced_instances' not in build.fixes
-
     by_interface = {}
     for instance in cluster.instances:
         for node in instance.nodes:
-            if has_bug(cluster.build(node)) and not node.block.get('use_vmac'):
+            if fault_silences(cluster.build(node)) and not node.block.get('use_vmac'):
                 same = by_interface.setdefault((node.name, node.interface, instance.family), {})
                 same.setdefault(_weightless(node, cluster.weights), (instance, node))
     for found in by_interface.values():

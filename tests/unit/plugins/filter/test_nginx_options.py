@@ -316,6 +316,8 @@ ROWS = [
     ('nginx_page', {'nginx_page': 'a'}, lines('/usr/local/nginx/html/index.html'), 'a'),
     # the service and the proof
     ('nginx_drain_timeout', {'nginx_drain_timeout': 7}, task('turn', 'vipkit.ha.nginx_upgrade', 'drain_timeout'), 7),
+    ('nginx_drain_role', {'nginx_drain_role': 'x.y.z'}, task('turn', 'ansible.builtin.include_role', 'name'), 'x.y.z'),
+    ('nginx_turn_order', {'nginx_turn_order': ['b'], '__nginx_to_turn': ['a', 'b']}, value('__nginx_turning'), ['b', 'a']),
     ('nginx_verify', {'nginx_verify': False}, wanted, False),
     ('nginx_verify_timeout', {'nginx_verify_timeout': 7}, task('verify', 'retries'), '7'),
 ]
