@@ -324,6 +324,7 @@ ROWS = [
 
 # Without these a row could not look.
 WITHOUT = {
+    'nginx_turn_order': {'__nginx_to_turn': ['a', 'b']},
     'nginx_fail_on_cve': {'__nginx_known_issues': []},
     'nginx_without_mitigations': {'nginx_version': OLD},
 }
