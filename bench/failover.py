@@ -16,6 +16,7 @@ import argparse
 import collections
 import concurrent.futures
 import contextlib
+import dataclasses
 import json
 import pathlib
 import random
@@ -43,7 +44,6 @@ CONF = '/etc/keepalived/keepalived.conf'
 PLANNED = {INSTANCE: [NODE], OTHER: [PEER]}
 
 Fault = collections.namedtuple('Fault', 'title inject heal limit')
-Run = collections.namedtuple('Run', 'injected healed outage lost back_outage back_lost beside')
 FAULTS = {
     'stop': Fault('`systemctl stop keepalived`', 'systemctl stop keepalived', 'systemctl start keepalived', 'skew'),
     'dead': Fault('dead node (container killed)', 'docker kill', 'docker start', 'master down'),
@@ -54,29 +54,38 @@ FAULTS = {
 LIMITS = {'skew': 'skew', 'master down': '3 × advert + skew', 'check': 'interval × fall + skew', None: 'no loss'}
 
 
+@dataclasses.dataclass
+class Away:
+    """For how long an address did not answer in time, and what came of the probes meanwhile."""
+
+    seconds: float
+    lost: int
+    late: int
+
+
+@dataclasses.dataclass
+class Run:
+    """When a fault was made and healed, and what was away: the node's address from the one on, from the other on, and the peer's all the time."""
+
+    injected: float
+    healed: float | None
+    away: Away
+    back: Away
+    beside: Away
+
+
 # The cluster
 
-def profile_variables(profile):
-    """What makes the profile: the role's own, or the same in keywords where the role has none yet."""
-    if re.search(r'^keepalived_profile:', (ROOT / 'roles/keepalived/defaults/main.yml').read_text(), re.MULTILINE):
-        return {'keepalived_profile': profile}, {}, {}
-    return {}, *({'classic': ({}, {}), 'fast': ({'version': 3, 'advert_int': 0.1}, {NODE: (254, 253), PEER: (253, 254)})}[profile])
-
-
 def inventory(net, profile):
-    """What site.yml is given: the settings of inventories/lab."""
+    """What site.yml is given: the settings of inventories/lab, and a profile."""
     lab = yaml.safe_load((ROOT / 'inventories/lab/group_vars/all/10-seed.yml').read_text())
-    own, keywords, priorities = profile_variables(profile)
-    if keywords:
-        del lab['keepalived_auth_pass']  # version 3 has no passwords
-    instances = []
-    for place, (name, last) in enumerate(VIPS.items()):
-        order = [NODE, PEER] if name == INSTANCE else [PEER, NODE]
-        nodes = [{'name': node, 'priority': priorities[node][place]} if priorities else node for node in order]
-        instances.append({'name': name, 'virtual_router_id': last, 'virtual_ipaddress': [f'{net}.{last}/24'], 'nodes': nodes, **keywords})
+    if profile == 'fast':
+        lab['keepalived_auth_pass'] = ''  # VRRP version 3 has none
+    instances = [{'name': name, 'virtual_router_id': last, 'virtual_ipaddress': [f'{net}.{last}/24'],
+                  'nodes': [NODE, PEER] if name == INSTANCE else [PEER, NODE]} for name, last in VIPS.items()]
     hosts = {name: {'ansible_host': f'{net}.{last}'} for name, last in HOSTS.items()}
     return {'all': {
-        'vars': {**lab, **over_ssh(), 'keepalived_vrrp_instances': instances, **own},
+        'vars': {**lab, **over_ssh(), 'keepalived_vrrp_instances': instances, 'keepalived_profile': profile},
         'children': {'loadbalancers': {'hosts': {name: hosts[name] for name in (NODE, PEER)}}, 'witnesses': {'hosts': {CLIENT: hosts[CLIENT]}}}}}
 
 
@@ -145,7 +154,7 @@ class Pair:
             self.boot()
         elif what.endswith('.yml'):
             self.play(pathlib.Path(what).stem, what, '--limit', NODE)
-        elif what:
+        else:
             self.run(NODE, *what.split())
 
     def settings(self):
@@ -204,24 +213,24 @@ def probing(pair, name):
 
 
 def one_run(pair, fault, advert_int):
-    """A fault and its end: when each of them was made."""
+    """A fault and its end: when each of them was made, the latter None where nobody makes it."""
     wait_until(lambda: pair.owners() == PLANNED, f'{PLANNED} hold the virtual IPs')
     before = pair.masters()
     time.sleep(random.uniform(0, advert_int))  # the time since the last advert decides, and what comes before a run shall not decide on it
-    injected = time.time()
+    injected, healed = time.time(), None
     pair.do(fault.inject)
-    if fault.heal:
+    if fault.heal:                    # else systemd does it, and may be faster than the peer
         wait_until(lambda: pair.owners()[INSTANCE] == [PEER], f'{PEER} has taken over')
-    healed = time.time()
-    pair.do(fault.heal)
+        healed = time.time()
+        pair.do(fault.heal)
     wait_until(lambda: pair.masters() > before and pair.owners() == PLANNED, f'{NODE} has its virtual IP back')
     return injected, healed
 
 
 def outages_between(began, probe, start, end):
-    """(seconds, probes that were not answered in time) of the outages that began in between."""
+    """All outages that began in between, as one."""
     found = [outage for outage in probe['outages'] if start <= began + outage['began'] < end]
-    return sum(outage['seconds'] for outage in found), sum(outage['lost'] + outage['late'] for outage in found)
+    return Away(*(sum(outage[what] for outage in found) for what in ('seconds', 'lost', 'late')))
 
 
 def judge(moments, probed):
@@ -229,8 +238,9 @@ def judge(moments, probed):
     own, other = probed['probes']
     ends = [injected for injected, dummy in moments[1:]] + [float('inf')]
     for (injected, healed), end in zip(moments, ends):
-        away, back = outages_between(probed['began'], own, injected, healed), outages_between(probed['began'], own, healed, end)
-        yield Run(injected, healed, *away, *back, outages_between(probed['began'], other, injected, end)[1])
+        yield Run(injected, healed, outages_between(probed['began'], own, injected, healed or end),
+                  outages_between(probed['began'], own, healed or end, end),  # nothing where all belongs to the fault
+                  outages_between(probed['began'], other, injected, end))
 
 
 def measure_fault(pair, name, runs, settings):
@@ -242,10 +252,9 @@ def measure_fault(pair, name, runs, settings):
             print(f'{name} {number + 1} of {runs}: {time.time() - moments[-1][0]:.1f} s', file=sys.stderr)
     results = list(judge(moments, probed))
     for number, run in enumerate(results, 1):
-        print(f'{name} {number}: away {run.outage:.3f} s, {run.lost} probes; back {run.back_outage:.3f} s, {run.back_lost} probes; '
-              f'beside {run.beside}', file=sys.stderr)
-    return {'runs': [run._asdict() for run in results], 'longest_gap': probed['longest_gap'],
-            'latency': probed['probes'][0]['latency'], 'errors': probed['probes'][0]['errors']}
+        print(f'{name} {number}: ' + ', '.join(f'{what} {part.seconds:.3f} s, {part.lost} lost, {part.late} late' for what, part in
+                                               (('away', run.away), ('back', run.back), ('the other address', run.beside))), file=sys.stderr)
+    return {'runs': results, **probed}
 
 
 def measure_profile(nodes, profile, faults, runs, extra):
@@ -265,7 +274,7 @@ def measure_profile(nodes, profile, faults, runs, extra):
 def goals(profile, result):
     """(met, what, how much of it, goal) of every goal that was measured."""
     def median(fault):
-        return statistics.median(run['outage'] for run in result['faults'][fault]['runs'])
+        return statistics.median(run.away.seconds for run in result['faults'][fault]['runs'])
 
     settings, measured = result['settings'], result['faults']
     wanted = []
@@ -280,20 +289,26 @@ def goals(profile, result):
         yield value <= goal, f'{profile}, {FAULTS[fault].title}: median {value:.3f} s, goal {goal:.3f} s'
     if 'drain' in measured:
         runs = measured['drain']['runs']
-        whole = sum(not run['lost'] + run['back_lost'] + run['beside'] for run in runs)
-        yield whole == len(runs), f'{profile}, {FAULTS["drain"].title}: {whole} of {len(runs)} without a probe that was not answered in time'
+        whole = sum(not any(part.lost for part in (run.away, run.back, run.beside)) for run in runs)
+        yield whole == len(runs), f'{profile}, {FAULTS["drain"].title}: {whole} of {len(runs)} without a lost probe'
+
+
+def spread(numbers):
+    """Median and worst."""
+    numbers = list(numbers)
+    return f'{statistics.median(numbers):.0f} / {max(numbers)}'
 
 
 def rows(result):
     """A line of the table for each fault."""
     for name, measured in result['faults'].items():
         fault, limit, runs = FAULTS[name], result['limits'][name], measured['runs']
-        outages, lost = [run['outage'] for run in runs], [run['lost'] for run in runs]
-        back = [run['back_outage'] for run in runs]
-        middle = statistics.median(outages)
-        yield (f"| {fault.title} | {LIMITS[fault.limit]} | {'' if limit is None else f'{limit:.3f} s'} | {middle:.3f} s | {max(outages):.3f} s | "
-               f"{'' if limit is None else f'{middle / limit:.2f}'} | {statistics.median(lost):.0f} / {max(lost)} | "
-               f"{statistics.median(back):.3f} s / {max(back):.3f} s |")
+        away, back = [run.away for run in runs], [run.back for run in runs]
+        middle = statistics.median(part.seconds for part in away)
+        cells = [fault.title, LIMITS[fault.limit], '' if limit is None else f'{limit:.3f} s', f'{middle:.3f} s', f'{max(part.seconds for part in away):.3f} s',
+                 '' if limit is None else f'{middle / limit:.2f}', *(spread(part.lost for part in away), spread(part.late for part in away)),
+                 f'{max(part.seconds for part in back):.3f} s', f'{max(part.lost for part in back)} / {max(part.late for part in back)}']
+        yield f"| {' | '.join(cells)} |"
 
 
 def report(results, runs, versions):
@@ -305,8 +320,8 @@ def report(results, runs, versions):
 `{profile}`: VRRP version {node['version']}, an advert every {node['advert_int']:g} s, priorities {node['priority']} and {peer['priority']}, a check every \
 {node['interval']:g} s that counts when it fails {node['fall']} time{'s' if node['fall'] != 1 else ''} in a row.
 
-| fault | limit | | outage, median | worst | median / limit | probes, median / worst | fail-back, median / worst |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| fault | limit | | outage, median | worst | median / limit | lost, median / worst | late, median / worst | fail-back, worst outage | lost / late, worst |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {''.join(line + chr(10) for line in rows(result))}
 """
     verdicts = [verdict for profile, result in results.items() for verdict in goals(profile, result)]
@@ -353,7 +368,7 @@ def main():
     text = report(results, options.runs, versions)
     print(text)
     if options.json:
-        options.json.write_text(json.dumps({'machine': machine(), 'versions': versions, 'results': results}, indent=2) + '\n')
+        options.json.write_text(json.dumps({'machine': machine(), 'versions': versions, 'results': results}, indent=2, default=dataclasses.asdict) + '\n')
     if options.write:
         put_between_marks(options.write, 'failover', text)
     missed = [what for profile, result in results.items() for met, what in goals(profile, result) if not met]
