@@ -58,9 +58,10 @@ molecule: setup-venv  ## The scenarios: a pair in every failure on each platform
 molecule-%: setup-venv
 	molecule test -s $*
 
-bench: setup  ## Measure what is claimed of speed: planning, requests a second, and site.yml beside the procedure by hand
+bench: setup  ## Measure what is claimed of speed: planning, requests a second, failover, and site.yml beside the procedure by hand
 	python bench/plan.py
 	python bench/request_rate.py --write docs/benchmarks.md --json .state/bench/requests.json
+	python bench/failover.py --write docs/benchmarks.md --json .state/bench/failover.json
 	python bench/deploy.py --repeat 3 --write docs/benchmarks.md --json .state/bench/figures.json
 
 clean: lab-down  ## Remove what the tools made: environment, images, state

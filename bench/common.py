@@ -112,13 +112,13 @@ def over_ssh():
             'ansible_ssh_common_args': '-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR'}
 
 
-def run_playbook(name, playbook, hosts, extra, config=ROOT / 'ansible.cfg'):
+def run_playbook(name, playbook, hosts, extra, config=ROOT / 'ansible.cfg', arguments=()):
     """A run of ansible-playbook as a user would start it. Its log."""
     for what, content in (('hosts', hosts), ('vars', extra)):
         (STATE / f'{what}.json').write_text(json.dumps(content))
     environment = {**os.environ, 'ANSIBLE_CONFIG': str(config), 'ANSIBLE_CALLBACKS_ENABLED': 'ansible.posix.profile_tasks',
                    'PROFILE_TASKS_TASK_OUTPUT_LIMIT': 'all', 'ANSIBLE_NOCOLOR': 'true', 'ANSIBLE_FORCE_COLOR': 'false'}
-    command = [pathlib.Path(sys.executable).parent / 'ansible-playbook', playbook, '-i', STATE / 'hosts.json', '-e', f'@{STATE}/vars.json']
+    command = [pathlib.Path(sys.executable).parent / 'ansible-playbook', playbook, '-i', STATE / 'hosts.json', '-e', f'@{STATE}/vars.json', *arguments]
     path = STATE / f'{name}.log'
     with path.open('wb') as log:
         status = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False).returncode

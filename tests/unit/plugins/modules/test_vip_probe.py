@@ -452,6 +452,13 @@ def test_the_page_of_another_network(lan):
     assert (status, one['no_mac'], owners(one)) == (0, 'the address is not on a network that this host is on', [([], None, 'node_b')])
 
 
+def test_an_address_to_which_there_is_no_way(lan):
+    status, result = lan['a'].module('vip_probe', addresses=['203.0.113.9'], duration=0.2)
+    one, = result['probes']
+    assert (status, one['no_mac']) == (0, 'there is no way to the address (Network is unreachable)')
+    assert one['sent'] == one['lost'] == one['errors']['Network is unreachable'] > 0
+
+
 def test_it_ends_with_a_message(lan):
     status, result = lan['a'].module('vip_probe', addresses=['192.0.2.10'], running_file='/x')
     assert status == 1 and 'duration' in result['msg']
