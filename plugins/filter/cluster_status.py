@@ -190,7 +190,8 @@ def _wrong(hosts, rows):
                 yield f"{name}: keepalived counts its check {script['name']} as failed: look at what it checks."
     for row in rows:
         if row['state'] in ('FAULT', 'not loaded'):
-            yield f"{row['host']}: {row['instance']} is {'in FAULT' if row['state'] == 'FAULT' else 'not loaded by keepalived, which runs another configuration'}."
+            state = 'in FAULT' if row['state'] == 'FAULT' else 'not loaded by keepalived, which runs another configuration'
+            yield f"{row['host']}: {row['instance']} is {state}."
 
 
 def _issues(hosts):
