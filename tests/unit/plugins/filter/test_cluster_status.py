@@ -85,7 +85,8 @@ def test_a_host_that_is_down_is_named_and_the_rest_told():
 
 def test_what_the_others_hear_of_a_member_that_this_run_leaves_out_counts():
     hosts = {'a': sound()['a']}
-    assert cluster_status(hosts, plan_of('a', 'b'), HOSTVARS)['drift'] == []
+    status = cluster_status(hosts, plan_of('a', 'b'), HOSTVARS)
+    assert status['drift'] == [] and status['lines'][4].split() == 'b - two not asked - - - 192.0.2.101 b b'.split()
 
 
 @pytest.mark.parametrize('change, problem', [
