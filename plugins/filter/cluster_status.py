@@ -123,7 +123,7 @@ def _instance_rows(plan, hosts, report):
         for block in plan['hosts'][name]['conf']['vrrp_instance']:
             vips = [row for row in report['rows'] if row['instance'] == block['name'] and _is_of(plan, row, name)]
             own = by_name.get(block['name'], _NOT_TOLD)
-            otherwise = 'not loaded' if told.get('answers') else 'keepalived is silent' if told else 'no answer'
+            otherwise = 'not loaded' if told.get('answers') else 'keepalived is silent' if told else 'no answer' if name in hosts else 'not asked'
             yield {
                 'host': name, 'drained': told.get('drained'), 'instance': block['name'], 'state': own['state'] or otherwise,
                 **{key: own[key] for key in ('priority', 'effective_priority', 'last_transition', 'became_master')},
@@ -190,7 +190,8 @@ def _wrong(hosts, rows):
                 yield f"{name}: keepalived counts its check {script['name']} as failed: look at what it checks."
     for row in rows:
         if row['state'] in ('FAULT', 'not loaded'):
-            yield f"{row['host']}: {row['instance']} is {'in FAULT' if row['state'] == 'FAULT' else 'not loaded by keepalived, which runs another configuration'}."
+            state = 'in FAULT' if row['state'] == 'FAULT' else 'not loaded by keepalived, which runs another configuration'
+            yield f"{row['host']}: {row['instance']} is {state}."
 
 
 def _issues(hosts):

@@ -111,7 +111,9 @@ def status_html(status, written):
     """A page about a cluster."""
     drift = status['drift']
     told = f"Looked at {moment(float(written))}."
-    heading = 'All is as it should be' if not drift else '1 thing is not as it should be' if len(drift) == 1 else f'{len(drift)} things are not as they should be'
+    heading = 'All is as it should be'
+    if drift:
+        heading = '1 thing is not as it should be' if len(drift) == 1 else f'{len(drift)} things are not as they should be'
     return page(f'Status: {heading}', verdict(not drift, heading, told),
                 [element('h2', 'What is not as it should be'), listed(drift)] if drift else None,
                 element('h2', 'Virtual IPs and instances'), _vips(status), _instances(status),

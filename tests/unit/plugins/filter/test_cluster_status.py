@@ -23,8 +23,8 @@ HOSTVARS = {name: {'ansible_facts': {'interfaces': ['eth0'], 'distribution': 'De
 INSTANCES = [{'name': 'one', 'virtual_router_id': 100, 'virtual_ipaddress': ['192.0.2.100/24'], 'nodes': ['a', 'b']},
              {'name': 'two', 'virtual_router_id': 101, 'virtual_ipaddress': ['192.0.2.101/24'], 'nodes': ['b', 'a']}]
 DESCRIPTION = {'version': '2.3.4', 'cluster': {'vrrp_instances': INSTANCES, 'auth_pass': 'nanfei'}}
-ISSUE = {'id': 'CVE-1', 'kind': 'cve', 'severity': 'major', 'summary': 'It breaks.', 'advice': 'Use 3.', 'source': 'https://example.net/cve-1', 'reach': 'reachable',
-         'also': '', 'mitigations': [], 'line': 'major: CVE-1'}
+ISSUE = {'id': 'CVE-1', 'kind': 'cve', 'severity': 'major', 'summary': 'It breaks.', 'advice': 'Use 3.', 'source': 'https://example.net/cve-1',
+         'reach': 'reachable', 'also': '', 'mitigations': [], 'line': 'major: CVE-1'}
 
 
 def plan_of(*names):
@@ -85,7 +85,8 @@ def test_a_host_that_is_down_is_named_and_the_rest_told():
 
 def test_what_the_others_hear_of_a_member_that_this_run_leaves_out_counts():
     hosts = {'a': sound()['a']}
-    assert cluster_status(hosts, plan_of('a', 'b'), HOSTVARS)['drift'] == []
+    status = cluster_status(hosts, plan_of('a', 'b'), HOSTVARS)
+    assert status['drift'] == [] and status['lines'][4].split() == 'b - two not asked - - - 192.0.2.101 b b'.split()
 
 
 @pytest.mark.parametrize('change, problem', [
