@@ -378,7 +378,7 @@ def test_record_of_a_drill():
     assert record['settings'] == {'one': {'version': 2, 'advert_int': 1.0, 'priorities': {'a': 100, 'b': 50}},
                                   'two': {'version': 2, 'advert_int': 1.0, 'priorities': {'b': 100, 'a': 50}}}
     assert (record['began'], record['ended'], record['passed'], record['sla']) == (1000.0, 1100.5, False, None)
-    assert record['failures'] == [f"stop_keepalived on a: {ONE} (one): {bad['vips'][0]['why']}."]
+    assert record['failures'] == [f"stop_keepalived on a: {ONE} (one): {bad['vips'][0]['why']}"]
     assert drill_record([good], plan, 1, 2, 'client')['passed']
     assert not drill_record([], plan, 1, 2, 'client')['passed']
     lines = drill_table(record)
