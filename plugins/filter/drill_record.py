@@ -76,6 +76,7 @@ _value:
   type: dict
 """
 
+from ansible_collections.vipkit.ha.plugins.plugin_utils._drill import failures
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import advert_int, version_of
 
 
@@ -90,18 +91,12 @@ def _settings(plan):
     return found
 
 
-def _failures(results):
-    """A sentence for everything that is wrong."""
-    return [f"{result['fault']} on {result['node']}: {sentence}" for result in results
-            for sentence in [*result['problems'], *(f"{vip['address']} ({vip['instance']}): {vip['why']}." for vip in result['vips'] if not vip['passed'])]]
-
-
 def drill_record(results, plan, began, ended, witness, nodes=None, protocol='http', interval=0.01, sla=None, profile='classic'):
     """Everything that a report needs."""
     return {
         'began': float(began), 'ended': float(ended), 'witness': witness, 'interval': float(interval), 'protocol': protocol,
         'sla': None if sla is None else float(sla), 'nodes': nodes or {}, 'vips': plan['vips'], 'profile': profile, 'settings': _settings(plan),
-        'results': results, 'failures': _failures(results), 'passed': bool(results) and all(result['passed'] for result in results),
+        'results': results, 'failures': failures({'results': results}), 'passed': bool(results) and all(result['passed'] for result in results),
     }
 
 

@@ -17,6 +17,8 @@ description:
   - An address that moves as planned may be away for O(sla), or without one for 1.05 times its limit, one O(interval), and 0.1 s for what is not VRRP's,
     which is the time that systemd, ARP, TCP and a busy host take. One that comes back, and one that the fault does not concern, may be away for
     O(sla), or for one interval and 0.1 s.
+  - C(drain) holds new connections back for an instant, which their clients try again. So without O(sla) it is judged by what was lost, which has to be nothing,
+    and not by what was late.
   - Two hardware addresses that answer for half a second or longer are a split brain. After C(vrrp_blocked) that is what has to be seen, and after C(freeze) it
     is told and does not count, as a keepalived that does not run cannot give anything back.
 positional: _input, probed, noted
@@ -222,7 +224,7 @@ class _Verdict:
         turn = max(healed, away if away is not None else float('inf') if vip['moves'] and not vip['splits'] else healed)
         outage, lost, late = seen.between(float('-inf'), turn)
         back, back_lost = seen.between(turn, float('inf'))[:2]
-        why = self._why(vip, seen, taker, outage, back)
+        why = self._why(vip, seen, taker, outage, back, lost + back_lost)
         limit = None if vip['limit'] is None else round(vip['limit'], 3)
         return {
             'address': vip['address'], 'instance': vip['instance'], 'owner_before': owner, 'taken_over_by': taker, 'outage': outage, 'lost': lost,
@@ -232,7 +234,7 @@ class _Verdict:
             'outages': [{key: None if one[key] is None else round(seen.began + one[key], 3) for key in ('began', 'ended')} for one in seen.outages],
         }
 
-    def _why(self, vip, seen, taker, outage, back):
+    def _why(self, vip, seen, taker, outage, back, lost):
         """What is wrong, and what is only to be told."""
         wrong, told = [], []
         splits = seen.splits()
@@ -255,6 +257,9 @@ class _Verdict:
             told.append(f'who answers for it cannot be told: {seen.no_mac}')
         if vip['moves'] and not vip['splits'] and taker is None and not splits and not seen.is_blind:
             wrong.append(_stayed(self.run, vip, self.said))
+        elif self.run['kind'] == 'drain' and self.sla is None:
+            if lost:
+                wrong.append(f'{lost} probes were lost, and a drain loses none')
         elif not vip['splits']:
             if outage is None or outage > self.allowed(vip['limit']):
                 wrong.append(_too_long(outage, self.allowed(vip['limit']), self.sla, vip['limit'])

@@ -58,7 +58,7 @@ def _made(result):
 
 def _planned(run):
     """The lines of a fault that is still to be made."""
-    head = (run['fault'], run['node'], f"{run['lasts']} s")
+    head = (run['fault'], run['node'], '-' if run['kind'] == 'drain' else f"{run['lasts']} s")  # that lasts until it has happened
     concerned = [vip for vip in run['vips'] if vip['heir']]
     for vip in concerned:
         goes = f"{vip['heir']}, too" if vip['splits'] else vip['heir'] if vip['moves'] else f"stays, or {vip['heir']}"

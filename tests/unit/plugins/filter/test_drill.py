@@ -285,6 +285,14 @@ def test_weight_that_is_too_small_is_named():
     assert vip['why'].startswith(f'nginx is stopped on a, and {ONE} stayed there: its checks leave a a priority of 80')
 
 
+def test_drain_may_be_late_and_loses_nothing():
+    assert judged('drain', probed([outage(2.0, 2.5, lost=0, late=50), outage(11.6, 12.0, lost=0, late=40)]))[1]['passed']
+    lost = judged('drain', probed([outage(2.0, 2.5, lost=3, late=47)]))[1]
+    assert (lost['passed'], lost['why']) == (False, '3 probes were lost, and a drain loses none')
+    assert not judged('drain', probed([outage(11.6, 12.0, lost=1)]))[1]['passed']
+    assert not judged('drain', probed([outage(2.0, 2.5, lost=0, late=50)]), sla=0.2)[1]['passed']
+
+
 def test_peer_that_does_not_take_over():
     vip = judged('stop_keepalived', probed([outage(2.0, 12.0)], [owner(0, 'a'), owner(2.0), owner(12.0, 'a')]))[1]
     assert (vip['taken_over_by'], vip['owners'][1]['owner']) == (None, None)
@@ -378,7 +386,7 @@ def test_record_of_a_drill():
     assert record['settings'] == {'one': {'version': 2, 'advert_int': 1.0, 'priorities': {'a': 100, 'b': 50}},
                                   'two': {'version': 2, 'advert_int': 1.0, 'priorities': {'b': 100, 'a': 50}}}
     assert (record['began'], record['ended'], record['passed'], record['sla']) == (1000.0, 1100.5, False, None)
-    assert record['failures'] == [f"stop_keepalived on a: {ONE} (one): {bad['vips'][0]['why']}."]
+    assert record['failures'] == [f"stop_keepalived on a: {ONE} (one): {bad['vips'][0]['why']}"]
     assert drill_record([good], plan, 1, 2, 'client')['passed']
     assert not drill_record([], plan, 1, 2, 'client')['passed']
     lines = drill_table(record)
