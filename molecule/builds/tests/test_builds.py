@@ -1,6 +1,6 @@
 # Copyright: vipkit.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Other programs on a running cluster: upgrades, steps back, builds that fail in every way, and no network."""
+"""Other programs on a running cluster: builds that fail in every way, steps back, and no network. Upgrades are in the scenario `operate`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,10 @@ import subprocess
 import threading
 
 import pytest
-import yaml
-from conftest import NET, ROOT, container, docker, load_on, one_line, variables, wait_until
+from conftest import container, docker, one_line, variables, wait_until
 
-MADE = yaml.safe_load((ROOT / 'molecule/shared/group_vars/all/made-sources.yml').read_text())
 NGINX = '/usr/local/nginx/nginx'
 KEEPALIVED = '/usr/local/sbin/keepalived'
-
-with_an_earlier_version = pytest.mark.skipif('earlier_nginx_version' not in MADE or 'earlier_keepalived_version' not in MADE,
-                                             reason='the source of one version alone can be had here')
 
 
 def only_nginx(cluster, *arguments, **values):
@@ -39,12 +34,6 @@ def programs(cluster):
     return {node: [host.file(path).sha256sum for path in (NGINX, KEEPALIVED, '/etc/ansible/facts.d/vipkit_nginx.fact')]
             + [host.check_output(f'systemctl show --property=MainPID {unit}') for unit in ('nginx', 'keepalived')]
             for node, host in cluster.nodes.items()}
-
-
-def version_of(host, program):
-    """The version that runs, not the one on disk."""
-    pid = host.check_output(f'systemctl show --property=MainPID {program}').partition('=')[2]
-    return re.search(r'\d+\.\d+\.\d+', host.run(f'/proc/{pid}/exe -v').stderr).group()
 
 
 class Background:
@@ -81,36 +70,6 @@ def the_state_before(cluster):
 
 
 # --- upgrades and steps back ---
-
-@with_an_earlier_version
-def test_nginx_changes_and_goes_back_without_a_lost_request(cluster):
-    started = {node: host.check_output('systemctl show --property=ActiveEnterTimestamp nginx') for node, host in cluster.nodes.items()}
-    with load_on(f'{NET}.128', f'{NET}.129') as load:
-        code, output = only_nginx(cluster, nginx_version=MADE['earlier_nginx_version'])
-        assert code == 0, output
-        assert {version_of(host, 'nginx') for host in cluster.nodes.values()} == {MADE['earlier_nginx_version']}
-        code, output = cluster.play('playbooks/rollback.yml', *variables(vipkit_programs='nginx'))
-        assert code == 0, output
-    assert {version_of(host, 'nginx') for host in cluster.nodes.values()} == {MADE['nginx_version']}
-    assert load['failed'] == [] and load['answered'] > 1000, load
-    assert 'artifact_build' not in output and 'Build ' not in output
-    for node, host in cluster.nodes.items():
-        assert host.check_output('systemctl show --property=ActiveEnterTimestamp nginx') == started[node], 'it was never stopped'
-
-
-@with_an_earlier_version
-def test_keepalived_changes_on_one_node_after_the_other_and_goes_back(cluster):
-    code, output = cluster.play('site.yml', *variables(keepalived_version=MADE['earlier_keepalived_version']))
-    assert code == 0, output
-    assert {version_of(host, 'keepalived') for host in cluster.nodes.values()} == {MADE['earlier_keepalived_version']}
-    stops = re.findall(r'roll \| (Hand over what this host holds|Wait until it has its addresses back, and no others)\] \**\n\w+: \[(\w+)\]', output)
-    assert [node for what, node in stops] in (['node128', 'node128', 'node129', 'node129'], ['node129', 'node129', 'node128', 'node128'])
-    code, output = cluster.play('playbooks/rollback.yml', *variables(vipkit_programs='keepalived'))
-    assert code == 0, output
-    assert {version_of(host, 'keepalived') for host in cluster.nodes.values()} == {MADE['keepalived_version']}
-    code, output = cluster.play('site.yml')  # with its own unit again
-    assert code == 0, output
-
 
 def test_an_nginx_that_cannot_serve_is_taken_back(cluster, before):
     code, output = only_nginx(cluster, nginx_configure_flags=['--http-client-body-temp-path=/no/such/directory/body'])

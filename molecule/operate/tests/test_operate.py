@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 import yaml
@@ -127,16 +128,30 @@ def test_what_peers_share_changes_at_once_and_moves_nothing(cluster):
         played(cluster, 'site.yml')
 
 
+def version_of(host, program):
+    """The version that runs, not the one on disk."""
+    pid = host.check_output(f'systemctl show --property=MainPID {program}').partition('=')[2]
+    return re.search(r'\d+\.\d+\.\d+', host.run(f'/proc/{pid}/exe -v').stderr).group()
+
+
+def running(cluster):
+    """The versions that run on the nodes, and since when each nginx has not been stopped."""
+    return [([version_of(host, program) for host in cluster.nodes.values()]) for program in ('keepalived', 'nginx')], [
+        host.check_output('systemctl show --property=ActiveEnterTimestamp nginx') for host in cluster.nodes.values()]
+
+
 @pytest.mark.skipif('earlier_keepalived_version' not in MADE or 'earlier_nginx_version' not in MADE, reason='the source of one version alone can be had')
 def test_an_upgrade_of_both_programs_and_its_way_back_lose_nothing(cluster):
     other = variables(keepalived_version=MADE['earlier_keepalived_version'], nginx_version=MADE['earlier_nginx_version'])
+    before, since = running(cluster)
     try:
         with no_request_lost(cluster):
-            played(cluster, 'playbooks/upgrade.yml', *other)
-        for host in cluster.nodes.values():
-            assert MADE['earlier_keepalived_version'] in host.run('/usr/local/sbin/keepalived --version').stderr
-            assert MADE['earlier_nginx_version'] in host.run('/usr/local/nginx/nginx -v').stderr
+            output = played(cluster, 'playbooks/upgrade.yml', *other)
+        turns = re.findall(r'roll \| (?:Restart it with what is new|Note that it works)\] \**\n\w+: \[(\w+)\]', output)
+        assert turns in (['node128', 'node128', 'node129', 'node129'], ['node129', 'node129', 'node128', 'node128'])
+        assert running(cluster) == ([[MADE[f'earlier_{program}_version']] * 2 for program in ('keepalived', 'nginx')], since), 'and never stopped'
     finally:
         with no_request_lost(cluster):
-            played(cluster, 'playbooks/rollback.yml', *variables(vipkit_programs=['keepalived', 'nginx']))
-    played(cluster, 'site.yml')
+            output = played(cluster, 'playbooks/rollback.yml', *variables(vipkit_programs=['keepalived', 'nginx']))
+    assert 'artifact_build' not in output and running(cluster) == (before, since)
+    assert 'failed=0' in played(cluster, 'site.yml')  # keepalived with its own unit again
