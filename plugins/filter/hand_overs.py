@@ -64,22 +64,30 @@ _value:
       patience: 7.0
 """
 
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import number
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import advert_int, master_down, skew
+
 FAULT = 254
-PASSED_ON = ('name', 'file', 'value', 'addresses', 'routers', 'advert_int')
+PASSED_ON = ('name', 'file', 'value', 'addresses', 'routers')
+SLACK = 1  # seconds that hosts and networks may take beside the protocol
 
 
-def _moments(unit, priority):
+def _parts(plan, node, unit):
+    """(conf, block) of each instance of a unit on a node that has all of them, or nothing."""
+    conf = plan['hosts'][node]['conf']
+    blocks = {block['name']: block for block in conf['vrrp_instance']}
+    return [(conf, blocks[name]) for name in unit['instances']] if blocks.keys() >= set(unit['instances']) else []
+
+
+def _moments(unit, parts, priority):
     """(seconds until the next node takes over, seconds after which it is certain that it does not)."""
-    interval = unit['advert_int']
-    second = interval if unit['version'] == 3 else 1      # what the skew is a part of
-    skew = (256 - priority) / 256 * second
-    if unit['value'] >= FAULT:
-        return skew, second + 1
+    known = [(conf, block, priority or block['priority']) for conf, block in parts]
+    waits = max(number(block.get('preempt_delay')) or 0 for conf, block in parts)
     # a check may have lowered the priority of the next one, and an advert may be lost
-    latest = (unit['down_timer_adverts'] + 1) * interval + second + 1
-    if unit['preempt_delay']:
-        return None, unit['preempt_delay'] + interval + latest
-    return unit['down_timer_adverts'] * interval + skew, latest
+    latest = max(master_down(conf, block, 1) + advert_int(conf, block) for conf, block in parts) + SLACK
+    if unit['value'] >= FAULT:
+        return max(skew(*part) for part in known), max(skew(conf, block, 1) for conf, block in parts) + SLACK
+    return None if waits else max(master_down(*part) for part in known), waits + latest
 
 
 def hand_overs(plan, host, living, priorities=None, heir=None):
@@ -88,10 +96,12 @@ def hand_overs(plan, host, living, priorities=None, heir=None):
     for unit in plan['hosts'][host]['units']:
         if wanted is not None and not wanted & set(unit['addresses']):
             continue
-        heirs = [priority for node, priority in unit['priorities'].items() if node != host and node in living]
+        heirs = [parts for parts in (_parts(plan, node, unit) for node in living if node != host) if parts]
         if heirs:
-            delay, patience = _moments(unit, (priorities or {}).get(unit['name'], max(heirs)))
-            found.append({**{key: unit[key] for key in PASSED_ON}, 'delay': delay, 'patience': patience})
+            best = max(heirs, key=lambda parts: parts[0][1]['priority'])
+            delay, patience = _moments(unit, best, (priorities or {}).get(unit['name']))
+            found.append({**{key: unit[key] for key in PASSED_ON}, 'delay': delay, 'patience': patience,
+                          'advert_int': max(advert_int(*part) for part in _parts(plan, host, unit))})
     return found
 
 

@@ -120,27 +120,11 @@ def _vips(cluster):
 def _unit_of(instance, cluster, build, units):
     """What an instance moves with: its sync group if it is in one."""
     group = next((group['name'] for group in cluster.sync_groups if instance.name in entries(group.get('group'))), None)
-    name = group or instance.name
-    nopreempt = instance.any_on('nopreempt')
-    return units.setdefault((bool(group), name), {
-        'name': name, 'tracker': f"vipkit_yield_{'group_' if group else ''}{name}", 'file': f'{build.yield_prefix}{name}',
-        'value': FAULT if nopreempt else LEAST, 'addresses': [], 'routers': [], 'priorities': {},
-        'advert_int': 0, 'down_timer_adverts': 3, 'preempt_delay': 0, 'version': 2,
+    called = f'group_{group}' if group else instance.name
+    return units.setdefault(called, {
+        'name': group or instance.name, 'tracker': f'vipkit_yield_{called}', 'file': f'{build.yield_prefix}{called}',
+        'value': FAULT if instance.any_on('nopreempt') else LEAST, 'instances': [], 'addresses': [], 'routers': [],
     })
-
-
-def _join(unit, instance, node):
-    """Add an instance to what it moves with."""
-    def longest(keyword, nodes, default=0):
-        return max([unit[keyword], *(number(instance.on(other, keyword)) or default for other in nodes)])
-
-    unit['addresses'] += map(str, _all_vips(instance))
-    unit['routers'].append({'interface': node.interface, 'family': 'inet6' if instance.family == 6 else 'inet',
-                            'virtual_router_id': instance.router_id, 'priority': node.priority})
-    for other in instance.nodes:
-        unit['priorities'][other.name] = min(other.priority or 1, unit['priorities'].get(other.name, OWNER_PRIORITY))
-    unit.update(advert_int=max(unit['advert_int'], number(node.block['advert_int']) or 1), version=max(unit['version'], instance.version(node) or 2),
-                preempt_delay=longest('preempt_delay', instance.nodes), down_timer_adverts=longest('down_timer_adverts', instance.nodes))
 
 
 def _add_trackers(host, cluster, build, instances):
@@ -149,7 +133,10 @@ def _add_trackers(host, cluster, build, instances):
     for instance, node in instances:
         if node.priority != OWNER_PRIORITY:
             unit = _unit_of(instance, cluster, build, units)
-            _join(unit, instance, node)
+            unit['instances'].append(instance.name)
+            unit['addresses'] += map(str, _all_vips(instance))
+            unit['routers'].append({'interface': node.interface, 'family': 'inet6' if instance.family == 6 else 'inet',
+                                    'virtual_router_id': instance.router_id, 'priority': node.priority})
             trackers[instance.name] = [DRAIN, unit['tracker']]
     for block in host['conf']['vrrp_instance']:
         if block['name'] in trackers:

@@ -13,8 +13,10 @@ import subprocess
 import threading
 
 import pytest
-from conftest import container, docker, one_line, variables, wait_until
+import yaml
+from conftest import ROOT, container, docker, one_line, variables, wait_until
 
+MADE = yaml.safe_load((ROOT / 'molecule/shared/group_vars/all/made-sources.yml').read_text())
 NGINX = '/usr/local/nginx/nginx'
 KEEPALIVED = '/usr/local/sbin/keepalived'
 

@@ -46,7 +46,7 @@ def test_a_sync_group_moves_as_one():
     instances = changed(1, nodes=['a', 'b'])
     plan = plan_of(instances, hosts=('a', 'b'), vrrp_sync_groups=[{'name': 'both', 'group': ['one', 'two']}])
     unit, = hand_overs(plan, 'a', ['b'])
-    assert (unit['name'], unit['addresses'], unit['file']) == ('both', ['192.0.2.100', '192.0.2.101'], '/run/keepalived.yield.both')
+    assert (unit['name'], unit['addresses'], unit['file']) == ('both', ['192.0.2.100', '192.0.2.101'], '/run/keepalived.yield.group_both')
     assert [router['virtual_router_id'] for router in unit['routers']] == [100, 101]
     assert instance_on(plan, 'a', 'two')['track_file'] == ['vipkit_drain', 'vipkit_yield_group_both']
     assert plan['hosts']['a']['conf']['vrrp_sync_group'] == [{'sync_group_tracking_weight': True, 'name': 'both', 'group': ['one', 'two']}]
