@@ -102,7 +102,8 @@ from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_lint import OWNER_
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import clusters_of, entries, number
 
 DRAIN = 'vipkit_drain'  # the tracker of the whole host
-LEAST, FAULT = 253, 254  # what a tracked file takes off: all but 1 of every priority, and what keepalived takes for a fault
+LEAST = 253  # what a tracked file takes off: all but 1 of every priority ...
+FAULT = 254  # ... and what keepalived takes for a fault
 
 
 def _all_vips(instance):
