@@ -133,8 +133,8 @@ class Pair:
 
     def masters(self):
         """How often the node has become master of its own virtual IP."""
-        said = self.containers[NODE].exec_run(['sh', '-c', f"cat /apps/keepalived/keepalived-*/logs/keepalived.log | grep -c '({INSTANCE}) Entering MASTER STATE'"])
-        return int(said.output.decode().strip() or 0)
+        count = f"cat /apps/keepalived/keepalived-*/logs/keepalived.log | grep -c '({INSTANCE}) Entering MASTER STATE'"
+        return int(self.containers[NODE].exec_run(['sh', '-c', count]).output.decode().strip() or 0)
 
     def as_a_router_does_not(self, name):
         """Let a host drop what is no longer for it, as one that is no router does. A container inherits that of this machine, where Docker forwards."""
@@ -328,8 +328,9 @@ def report(results, runs, versions):
     gap = max(measured['longest_gap'] for result in results.values() for measured in result['faults'].values())
     return text + f"""\
 {''.join(f"- {'met' if met else 'MISSED'}: {what}{chr(10)}" for met, what in verdicts)}
-Measured on {here['date']}, {runs} runs of each fault: {here['cores']} cores ({here['processor']}), Linux {here['kernel']}, Docker {here['docker']}; nodes with \
-Debian 12; keepalived {versions['keepalived']}, nginx {versions['nginx']}. A probe every {INTERVAL * 1000:g} ms; the longest time between two was {gap * 1000:.0f} ms.
+Measured on {here['date']}, {runs} runs of each fault: {here['cores']} cores ({here['processor']}), Linux {here['kernel']}, Docker {here['docker']}; \
+nodes with Debian 12; keepalived {versions['keepalived']}, nginx {versions['nginx']}. A probe every {INTERVAL * 1000:g} ms; the longest time between \
+two was {gap * 1000:.0f} ms.
 """
 
 

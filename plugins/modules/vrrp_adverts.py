@@ -300,6 +300,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.vipkit.ha.plugins.module_utils import _clock, _neighbour, _netlink, _vrrp
 from ansible_collections.vipkit.ha.plugins.module_utils._wire import ListenError, choose, links, opened
 
+
 # --- pure ---
 
 def canonical(given):

@@ -8,12 +8,9 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import binascii
-import ctypes
 import json
-import os
 import socket
 import struct
-import subprocess
 import sys
 import time
 
