@@ -205,6 +205,8 @@ def probing(pair, name):
         try:
             there = ['test', '-e', RUNNING]
             wait_until(lambda: play.done() or pair.containers[CLIENT].exec_run(there).exit_code == 0, 'the client has begun to probe')
+            if play.done():           # so it has failed, and says why
+                play.result()
             yield found
         finally:
             pair.run(CLIENT, 'rm', '-f', RUNNING)
