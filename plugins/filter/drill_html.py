@@ -54,7 +54,7 @@ _value:
 """
 
 from ansible_collections.vipkit.ha.plugins.plugin_utils._drill import failures, fault_of, outage, seconds, worst
-from ansible_collections.vipkit.ha.plugins.plugin_utils._report_page import badge, bar, described, element, listed, moment, page, table, verdict
+from ansible_collections.vipkit.ha.plugins.plugin_utils._report_page import badge, described, element, listed, moment, owner_bar, page, table, verdict
 from ansible_collections.vipkit.ha.plugins.plugin_utils._report_timeline import Timeline
 
 
@@ -108,7 +108,7 @@ def _fault(number, result, nodes):
 
 
 def _tile(place, name):
-    return element('li', element('svg', bar(place, x=1, y=1, width=26, height=14), width=28, height=16, aria_hidden='true'), name)
+    return element('li', element('svg', owner_bar(place, x=1, y=1, width=26, height=14), width=28, height=16, aria_hidden='true'), name)
 
 
 def _configuration(drill, nodes):

@@ -147,7 +147,6 @@ scripts:
 
 import os
 import signal
-import sys
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -182,6 +181,11 @@ def look(unit, shown):
         return {'answers': False, 'msg': '{0}; {1}'.format(why, hint), 'instances': [], 'scripts': []}
 
 
+def end_early(number, dummy):
+    """Have what was asked for removed when somebody ends this, since the password is in it."""
+    raise _keepalived_dump.Silent('signal {0} has ended the wait for keepalived'.format(number))
+
+
 def main():
     module = AnsibleModule(
         argument_spec=dict(
@@ -192,7 +196,7 @@ def main():
     )
     unit, drain_file = module.params['unit'], module.params['drain_file']
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *dummy: sys.exit(1))  # so that what was asked for is removed: the password is in it
+        signal.signal(number, end_early)
     try:
         shown = _keepalived.run([module.get_bin_path('systemctl', required=True), 'show', '-p', 'MainPID', unit], 10)
         result = look(unit, shown.output)

@@ -162,7 +162,7 @@ def patterns():
     return element('svg', element('defs', [tile(*one) for one in enumerate(_TILES)]), width=0, height=0, class_='patterns', aria_hidden='true')
 
 
-def bar(owner, **place):
+def owner_bar(owner, **place):
     """A bar in the colour and pattern of a node, by its place among the nodes."""
     number = owner % PATTERNS
     return element('rect', fill=f'url(#node{number})', style=f'stroke: var(--node{number}); stroke-width: 1.5', **place)

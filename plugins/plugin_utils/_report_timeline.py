@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from ansible_collections.vipkit.ha.plugins.plugin_utils._report_page import bar, element
+from ansible_collections.vipkit.ha.plugins.plugin_utils._report_page import element, owner_bar
 
 _LANE, _BAR, _MARKS = 36, 14, 32  # pixels: of a lane with its name, of the bar in it, of the two rows for marks above
 _MOST_TICKS = 6                   # that have room on a phone
@@ -63,10 +63,13 @@ class Timeline:
         side = next(side for side, limit in (('start', 12), ('middle', 88), ('end', math.inf)) if place <= limit)
         return element('text', content, x=f'{place}%', y=y, text_anchor=side, **more)
 
-    def _ticks(self):
+    def _step(self):
         rough = (self.ended - self.began) / _MOST_TICKS
         unit = 10 ** math.floor(math.log10(rough))
-        step = next(unit * times for times in (1, 2, 5, 10) if unit * times >= rough)
+        return next(unit * times for times in (1, 2, 5, 10) if unit * times >= rough)
+
+    def _ticks(self):
+        step = self._step()
         for number in range(math.ceil((self.began - self.injected) / step), math.floor((self.ended - self.injected) / step) + 1):
             yield self.injected + number * step, f'{number * step:+.3g} s' if number else '0 s'
 
@@ -82,7 +85,7 @@ class Timeline:
             names.append(element('text', lane or 'no good answer', x=0, y=y + 14))
             content.append(element('line', x1='0%', x2='100%', y1=y + _LANE, y2=y + _LANE))
             if lane:
-                content += [bar(self.number[lane], **self._bar_of(began, ended, y + 19)) for owner, began, ended in self.spans if owner == lane]
+                content += [owner_bar(self.number[lane], **self._bar_of(began, ended, y + 19)) for owner, began, ended in self.spans if owner == lane]
         gaps = [(one['began'], self.ended if one['ended'] is None else one['ended']) for one in self.vip['outages']]
         content += [element('rect', style='fill: var(--bad); stroke: var(--bad); stroke-width: 2', **self._bar_of(*gap, bottom - _LANE + 19)) for gap in gaps]
         for time, label, row, kind in ((self.injected, 'fault made', 12, 'mark'), (self.healed, 'healed', 26, 'mark healed')):
