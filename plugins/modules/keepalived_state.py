@@ -48,6 +48,12 @@ options:
     description:
       - A configuration file of which the checksum is wanted.
     type: path
+  loaded:
+    description:
+      - The file to which the unit writes the checksum of O(path), as C(sha256sum) shows it, whenever keepalived reads it. Without that file
+        it is not told what was read.
+    type: path
+    default: /run/keepalived.loaded
   drain_file:
     description:
       - The tracked file that keeps virtual IPs away from this host, if it is wanted whether it does.
@@ -62,12 +68,6 @@ options:
           - The text that O(path) should have. Layout and comments do not count.
         type: str
         required: true
-      loaded:
-        description:
-          - The file to which the unit writes the checksum of O(path), as C(sha256sum) shows it, whenever keepalived reads it. Without that file
-            it is not told what was read.
-        type: path
-        default: /run/keepalived.loaded
       directory:
         description:
           - Where O(planned.scripts) are. Needed with them.
@@ -238,6 +238,12 @@ config_sha256:
   returned: when the host could be read
   type: str
   sample: 4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a
+track_files:
+  description: The names of the tracked files that the file at O(path) defines. None, if it is not the one that keepalived has read (O(loaded)).
+  returned: when the host could be read
+  type: list
+  elements: str
+  sample: [vipkit_drain, vipkit_yield_vrrp_instance_1]
 drained:
   description: Whether the host is drained, as far as O(drain_file) says it.
   returned: when the host could be read
@@ -460,13 +466,13 @@ def checksum(path):
 
 # What was planned
 
-def deviations(path, planned):
+def deviations(path, loaded, planned):
     """Return where the host is not as planned."""
     data = None
     if os.path.exists(path):
         with open(path, 'rb') as handle:
             data = handle.read()
-    found = _keepalived_planned.of_configuration(path, planned['content'], data, _keepalived_planned.loaded_sum(text_of(planned['loaded'])))
+    found = _keepalived_planned.of_configuration(path, planned['content'], data, loaded)
     for script in planned['scripts']:
         where = os.path.join(planned['directory'] or '', script['name'])
         there = read_file(where)
@@ -478,17 +484,23 @@ def deviations(path, planned):
     return found
 
 
+def track_files(path):
+    """Return the names of the tracked files that a configuration file defines."""
+    text = text_of(path)
+    return [words[1] for words, dummy in _keepalived.parse(text) if len(words) > 1 and words[0] in (u'vrrp_track_file', u'track_file')]
+
+
 def main():
     module = AnsibleModule(
         argument_spec=dict(
             unit=dict(type='str', default='keepalived.service'),
             path=dict(type='path'),
+            loaded=dict(type='path', default='/run/keepalived.loaded'),
             drain_file=dict(type='path'),
             planned=dict(
                 type='dict',
                 options=dict(
                     content=dict(type='str', required=True, no_log=True),
-                    loaded=dict(type='path', default='/run/keepalived.loaded'),
                     directory=dict(type='path'),
                     scripts=dict(
                         type='list', elements='dict', default=[],
@@ -519,9 +531,11 @@ def main():
             lambda: look(systemctl, unit, '/proc', needs), needs, _clock.monotonic, time.sleep, timeout, stable_for)
         result['version'] = _keepalived.version('/proc/%d/exe' % result['main_pid']) if result['main_pid'] else None
         result['config_sha256'] = checksum(module.params['path'])
+        loaded = _keepalived_planned.loaded_sum(text_of(module.params['loaded']))
+        result['track_files'] = track_files(module.params['path']) if loaded and loaded == result['config_sha256'] else []
         result['drained'] = bool(module.params['drain_file'] and _keepalived.tracked_number(module.params['drain_file']))
         if module.params['planned']:
-            result['deviations'] = deviations(module.params['path'], module.params['planned'])
+            result['deviations'] = deviations(module.params['path'], loaded, module.params['planned'])
     except (StateError, EnvironmentError, ArtifactError, _script_security.ScriptSecurityError) as error:
         module.fail_json(msg=to_native(error))
 

@@ -486,12 +486,25 @@ def test_module_on_a_unit_that_does_not_run(systemctl):
     assert 'k.service on ' in result['msg'] and ' is not active after ' in result['msg']
 
 
+def test_module_tells_the_tracked_files_that_are_in_force(systemctl, tmpdir):
+    systemctl.shows('failed')
+    conf, loaded = tmpdir.join('keepalived.conf'), tmpdir.join('loaded')
+    conf.write('track_file one {\n file /x\n}\nvrrp_instance a {\n track_file {\n  two\n }\n}\nvrrp_track_file three {\n file /y\n}\n')
+    arguments = {'timeout': 0, 'fail_on_dead': False, 'path': str(conf), 'loaded': str(loaded), 'drain_file': str(tmpdir.join('drain'))}
+    assert run_module(systemctl.path.dirname, **arguments)[1]['track_files'] == [], 'nothing is known to be loaded'
+    loaded.write(hashlib.sha256(conf.read_binary()).hexdigest() + '  ' + str(conf) + '\n')
+    result = run_module(systemctl.path.dirname, **arguments)[1]
+    assert (result['track_files'], result['drained']) == (['one', 'three'], False)
+    tmpdir.join('drain').write('253\n')
+    assert run_module(systemctl.path.dirname, **arguments)[1]['drained'] is True
+
+
 def test_module_compares_with_what_was_planned(systemctl, tmpdir):
     systemctl.shows('failed')
     conf, web, own = tmpdir.join('keepalived.conf'), tmpdir.join('web'), tmpdir.join('own')
-    planned = {'content': 'global_defs {\n router_id a\n}\n', 'loaded': str(tmpdir.join('loaded')), 'directory': str(tmpdir),
+    planned = {'content': 'global_defs {\n router_id a\n}\n', 'directory': str(tmpdir),
                'scripts': [{'name': 'web', 'content': '#!/bin/sh\n'}], 'commands': [{'command': str(own), 'user': 'root', 'name': 'own'}]}
-    arguments = {'timeout': 0, 'fail_on_dead': False, 'path': str(conf), 'planned': planned}
+    arguments = {'timeout': 0, 'fail_on_dead': False, 'path': str(conf), 'loaded': str(tmpdir.join('loaded')), 'planned': planned}
     conf.write(planned['content'])
     for script in (web, own):
         script.write('#!/bin/sh\n')
