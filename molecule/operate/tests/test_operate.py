@@ -70,6 +70,11 @@ def test_a_drained_host_stays_drained(cluster):
         code, refused = cluster.play('playbooks/drain.yml', '--limit', 'node129')
         assert code != 0
         assert 'node129 is the last one that can serve' in one_line(refused)
+        pid = cluster.nodes['node129'].check_output('systemctl show --property=MainPID keepalived')
+        code, refused = cluster.play('site.yml', '--limit', 'node129', *variables(keepalived_options='-D -S 0 -d'))
+        assert code != 0
+        assert 'node129 is the last one that serves, so a restart' in one_line(refused)
+        assert cluster.nodes['node129'].check_output('systemctl show --property=MainPID keepalived') == pid
         played(cluster, 'playbooks/drain.yml', '--limit', 'node129', *variables(vipkit_force=True))
         assert cluster.ownership() == all_on(cluster, 'node129'), 'drained by force, it keeps what nobody else takes'
     finally:
