@@ -214,6 +214,7 @@ import os
 import select
 import socket
 import subprocess
+import sys
 import time
 
 try:
@@ -331,7 +332,7 @@ def open_on(addresses, table):
 def as_in_table(address):
     """An address as /proc/net/tcp and tcp6 write it: each four bytes as a number of this machine."""
     packed = _vrrp.pack(address)
-    turned = b''.join(packed[place:place + 4][::-1] for place in range(0, len(packed), 4)) if os.sys.byteorder == 'little' else packed
+    turned = b''.join(packed[place:place + 4][::-1] for place in range(0, len(packed), 4)) if sys.byteorder == 'little' else packed
     return to_native(binascii.hexlify(turned)).upper()
 
 
