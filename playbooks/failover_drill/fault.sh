@@ -62,10 +62,10 @@ break_link_down() {
   ip link set dev "$interface" down
 }
 heal_link_down() {
-  local address family route try
+  local address family route
   ip link set dev "$interface" up || return
   for address in $addresses; do ip -6 address add "$address" dev "$interface" 2>/dev/null; done
-  for try in 1 2 3; do                # one route may need another one, or an address that is still being looked for
+  for _ in 1 2 3; do                  # one route may need another one, or an address that is still being looked for
     while read -r family route; do
       # shellcheck disable=SC2086  # a route is several words
       [ -z "$route" ] || ip "$family" route replace $route dev "$interface" 2>/dev/null

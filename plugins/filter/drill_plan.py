@@ -255,7 +255,8 @@ def _run(plan, fault, node, interface, descriptions, holders, boot):
     watching = {name for vip in vips for name in vip['checks']}
     return {
         'fault': fault if interface is None or len(plan['hosts'][node]['interfaces']) == 1 else f'{fault} {interface}', 'kind': fault, 'node': node,
-        'interface': interface, 'arguments': _arguments(plan, fault, node, interface, descriptions.get(node, {})), 'scripts': [name for name in names if fault == 'failing_check' or name in watching],
+        'interface': interface, 'arguments': _arguments(plan, fault, node, interface, descriptions.get(node, {})),
+        'scripts': [name for name in names if fault == 'failing_check' or name in watching],
         'lead': LEAD, 'lasts': lasts, 'back': back, 'vips': vips,
     }
 
@@ -277,7 +278,8 @@ def drill_plan(plan, faults, nodes, descriptions=None, holders=None, boot=120):
     runs = [_run(plan, fault, node, interface, descriptions or {}, holders or {}, float(boot))
             for node in nodes if node in plan['members'] for fault in faults if fault in FAULTS
             for interface in (plan['hosts'][node]['interfaces'] if fault == 'link_down' else [None])]
-    return {'findings': _findings(plan, faults, nodes, runs), 'runs': runs, 'checks': {name: _files(plan, name, descriptions or {}) for name in plan['members']}}
+    checks = {name: _files(plan, name, descriptions or {}) for name in plan['members']}
+    return {'findings': _findings(plan, faults, nodes, runs), 'runs': runs, 'checks': checks}
 
 
 class FilterModule:

@@ -167,7 +167,8 @@ class _Seen:
 
     def away_at(self, owner):
         """When somebody else was the only one who answered for the first time, and who that was."""
-        return next(((change['at'], change['owner']) for change in self.owners if change['owner'] not in (None, owner) and len(change['macs']) < 2), (None, None))
+        return next(((change['at'], change['owner']) for change in self.owners
+                     if change['owner'] not in (None, owner) and len(change['macs']) < 2), (None, None))
 
     def splits(self):
         """The times with several owners, each with its beginning, its end (None: it did not) and the owners."""
