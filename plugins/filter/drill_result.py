@@ -129,7 +129,7 @@ def _noted(text):
     times, problems, said = {}, [], {}
     for line in text.splitlines():
         word, dummy, rest = line.partition(' ')
-        if word in ('injected', 'healed'):
+        if word in ('injected', 'healed') and rest:
             times.setdefault(word, float(rest))
         elif word == 'problem':
             problems.append(rest)
