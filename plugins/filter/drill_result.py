@@ -57,6 +57,10 @@ options:
     description: How many seconds the clock of the host is ahead of the witness's.
     type: float
     default: 0
+  tried:
+    description: When the fault was to be made, in seconds since the epoch, for one of which the host says nothing.
+    type: float
+    default: 0
   sla:
     description: The seconds for which an address may be away.
     type: float
@@ -89,7 +93,7 @@ _value:
       description: Where it was made.
       type: str
     injected:
-      description: When, in seconds since the epoch by the witness's clock. Null if it was not made.
+      description: When, in seconds since the epoch by the witness's clock. If it was not made, when it was to be.
       type: float
     healed:
       description: When it was healed, or null.
@@ -270,7 +274,7 @@ class _Verdict:
         return wrong, told
 
 
-def drill_result(run, probed, noted, plan, hostvars=None, problems=None, failed=None, ahead=0.0, sla=None, interval=0.01):
+def drill_result(run, probed, noted, plan, hostvars=None, problems=None, failed=None, ahead=0.0, tried=0.0, sla=None, interval=0.01):
     """What came of one fault."""
     injected, healed, wrong, said = _noted(noted)
     injected, healed = (None if time is None else round(time - float(ahead), 3) for time in (injected, healed))
@@ -286,7 +290,8 @@ def drill_result(run, probed, noted, plan, hostvars=None, problems=None, failed=
     verdict = _Verdict(run, (injected, healed, said), None if sla is None else float(sla), float(interval))
     probes = {probe['address']: probe for probe in probed.get('probes', [])}
     vips = [verdict.of(vip, _Seen(probes[vip['address']], probed['began'], names, plan['members'])) for vip in run['vips'] if vip['address'] in probes]
-    return {'fault': run['fault'], 'node': run['node'], 'injected': injected, 'healed': healed, 'problems': wrong, 'vips': vips,
+    return {'fault': run['fault'], 'node': run['node'], 'injected': float(tried) if injected is None else injected, 'healed': healed,
+            'problems': wrong, 'vips': vips,
             'passed': not wrong and all(vip['passed'] for vip in vips)}
 
 

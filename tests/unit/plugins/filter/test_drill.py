@@ -8,6 +8,8 @@ import json
 
 import pytest
 from ansible_collections.vipkit.ha.plugins.filter.drill_hosts import drill_hosts
+from ansible_collections.vipkit.ha.plugins.filter.drill_html import drill_html
+from ansible_collections.vipkit.ha.plugins.filter.drill_junit import drill_junit
 from ansible_collections.vipkit.ha.plugins.filter.drill_plan import FAULTS, drill_plan
 from ansible_collections.vipkit.ha.plugins.filter.drill_record import drill_record
 from ansible_collections.vipkit.ha.plugins.filter.drill_result import DONE, drill_result
@@ -365,6 +367,13 @@ def test_what_could_not_be_measured_is_a_problem(seen, notes, problem):
     result = drill_result(run_of('stop_keepalived'), seen, notes, pair(HTTP)[0], hostvars=HOSTS)
     assert not result['passed']
     assert result['problems'][0].startswith(problem)
+
+
+def test_every_fault_has_a_time():
+    result = drill_result(run_of('stop_keepalived'), {}, '', pair(HTTP)[0], hostvars=HOSTS, tried='1234')
+    assert (result['injected'], result['healed']) == (1234.0, None)
+    drill = drill_record([result], pair(HTTP)[0], 1, 2, 'client')
+    assert 'stop_keepalived' in drill_html(drill) and 'did not say that the fault was made' in drill_junit(drill)
 
 
 def test_cluster_that_is_not_itself_again():
