@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 SUBNET ?= 192.168.100.0/24
 # the longest first
-SCENARIOS := default builds operate balancer drill cluster debian13 debian11 surroundings
+SCENARIOS := default builds operate balancer cluster debian13 debian11 surroundings
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_ALLOW_BROKEN_CONDITIONALS := false
 export PYTEST_ADDOPTS ?= --durations=12

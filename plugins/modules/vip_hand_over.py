@@ -215,7 +215,6 @@ import select
 import socket
 import subprocess
 import sys
-import time
 
 try:
     from shlex import quote
@@ -238,7 +237,10 @@ PAUSE = 0.005           # between two looks
 ESTABLISHED = '01'
 TABLE = 'vipkit_hold'
 
-WAITING, LOWERED, GONE, STAYED = 'waiting', 'lowered', 'gone', 'stayed'
+WAITING = 'waiting'
+LOWERED = 'lowered'
+GONE = 'gone'
+STAYED = 'stayed'
 
 
 class HandOverError(Exception):
@@ -575,7 +577,8 @@ def aside(units):
 
 
 def normal(units):
-    return any([write(unit.file, 0) for unit in units]), {'units': [{'name': unit.name, 'outcome': 'normal'} for unit in units]}
+    written = [write(unit.file, 0) for unit in units]
+    return True in written, {'units': [{'name': unit.name, 'outcome': 'normal'} for unit in units]}
 
 
 def main():

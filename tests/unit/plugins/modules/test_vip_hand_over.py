@@ -128,4 +128,3 @@ def test_files_are_written_once(tmp_path):
     assert [vip_hand_over.write(path, number) for number in (0, 253, 253, 0)] == [False, True, False, True]
     with pytest.raises(vip_hand_over.HandOverError, match='cannot write'):
         vip_hand_over.write(str(tmp_path / 'missing' / 'drain'), 1)
-

@@ -76,12 +76,12 @@ def test_killed_drill_heals_all_the_same(cluster):
 def test_check_that_never_fails_is_named(cluster):
     # the verification cannot know, since it is what the inventory asks for
     blind = {'keepalived_vrrp_scripts': [{'name': 'check_nginx', 'interval': 1, 'check': {'kind': 'command', 'command': 'true', 'log': True}}]}
-    code, output = cluster.play('molecule/drill/scripts_only.yml', *variables(**blind))
+    code, output = cluster.play('molecule/operate/scripts_only.yml', *variables(**blind))
     assert code == 0, output
     try:
         code, output = drill(cluster, 'stop_nginx', **blind)
     finally:
-        restored, said = cluster.play('molecule/drill/scripts_only.yml')
+        restored, said = cluster.play('molecule/operate/scripts_only.yml')
     assert code != 0
     assert f'nginx is stopped on {NODE}, and {cluster.vip_of(NODE)} stayed there: its check check_nginx did not fail' in output, output[-3000:]
     assert restored == 0, said
