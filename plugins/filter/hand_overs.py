@@ -65,10 +65,10 @@ _value:
 """
 
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import number
-from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import advert_int, master_down, skew
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import advert_int, checks_of, effective, master_down, skew
 
 FAULT = 254
-PASSED_ON = ('name', 'file', 'value', 'addresses', 'routers')
+PASSED_ON = ('name', 'file', 'value', 'addresses')
 SLACK = 1  # seconds that hosts and networks may take beside the protocol
 
 
@@ -79,9 +79,14 @@ def _parts(plan, node, unit):
     return [(conf, blocks[name]) for name in unit['instances']] if blocks.keys() >= set(unit['instances']) else []
 
 
+def _priority(conf, block):
+    """What an instance has while its checks are good."""
+    return effective(block['priority'], checks_of(conf, block))
+
+
 def _moments(unit, parts, priority):
     """(seconds until the next node takes over, seconds after which it is certain that it does not)."""
-    known = [(conf, block, priority or block['priority']) for conf, block in parts]
+    known = [(conf, block, priority or _priority(conf, block)) for conf, block in parts]
     waits = max(number(block.get('preempt_delay')) or 0 for conf, block in parts)
     # a check may have lowered the priority of the next one, and an advert may be lost
     latest = max(master_down(conf, block, 1) + advert_int(conf, block) for conf, block in parts) + SLACK
@@ -98,10 +103,12 @@ def hand_overs(plan, host, living, priorities=None, heir=None):
             continue
         heirs = [parts for parts in (_parts(plan, node, unit) for node in living if node != host) if parts]
         if heirs:
-            best = max(heirs, key=lambda parts: parts[0][1]['priority'])
+            best = max(heirs, key=lambda parts: _priority(*parts[0]))
             delay, patience = _moments(unit, best, (priorities or {}).get(unit['name']))
+            own = _parts(plan, host, unit)
             found.append({**{key: unit[key] for key in PASSED_ON}, 'delay': delay, 'patience': patience,
-                          'advert_int': max(advert_int(*part) for part in _parts(plan, host, unit))})
+                          'routers': [{**router, 'priority': _priority(*part)} for router, part in zip(unit['routers'], own)],
+                          'advert_int': max(advert_int(*part) for part in own)})
     return found
 
 

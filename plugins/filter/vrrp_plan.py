@@ -100,6 +100,7 @@ _value:
 
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_lint import OWNER_PRIORITY, fault_silences, lint
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import clusters_of, entries, number
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import checks_of, effective
 
 DRAIN = 'vipkit_drain'  # the tracker of the whole host
 LEAST = 253  # what a tracked file takes off: all but 1 of every priority ...
@@ -138,14 +139,17 @@ def _add_trackers(host, cluster, build, instances):
             unit['addresses'] += map(str, _all_vips(instance))
             unit['routers'].append({'interface': node.interface, 'family': 'inet6' if instance.family == 6 else 'inet',
                                     'virtual_router_id': instance.router_id, 'priority': node.priority})
-            trackers[instance.name] = [DRAIN, unit['tracker']]
+            # exactly as much as leaves 1: keepalived 2.0.7 makes 0 of less when it reloads, and with priority 1 there is nothing to take off
+            best = effective(node.priority or 1, checks_of(host['conf'], node.block))
+            drain = [f'{DRAIN} weight -{best - 1}'] if best > 1 else []
+            trackers[instance.name] = [*drain, unit['tracker']]
     for block in host['conf']['vrrp_instance']:
         if block['name'] in trackers:
             block['track_file'] = [*entries(block.get('track_file')), *trackers[block['name']]]
     host['units'] = list(units.values())
     if units:
         host['conf']['vrrp_track_file'] = [
-            *entries(host['conf'].get('vrrp_track_file')), {'name': DRAIN, 'file': build.drain_file, 'weight': -1},
+            *entries(host['conf'].get('vrrp_track_file')), {'name': DRAIN, 'file': build.drain_file, 'weight': -LEAST},
             *({'name': unit['tracker'], 'file': unit['file'], 'weight': -1} for unit in host['units'])]
 
 

@@ -90,6 +90,12 @@ drained:
   returned: success
   type: bool
   sample: false
+states:
+  description: The different states of its instances.
+  returned: success
+  type: list
+  elements: str
+  sample: [BACKUP, MASTER]
 instances:
   description: The VRRP instances, in the order of the configuration. Empty when it does not answer.
   returned: success
@@ -160,7 +166,7 @@ def status_of(data, stats):
     for one in instances:
         own = counters.get(one['name'], {})
         one.update(became_master=own.get('Became master'), released_master=own.get('Released master'))
-    return {'answers': True, 'instances': instances, 'scripts': [{'name': name, 'success': good} for name, good in scripts]}
+    return {'answers': True, 'states': sorted(set(one['state'] for one in instances)), 'instances': instances, 'scripts': [{'name': name, 'success': good} for name, good in scripts]}
 
 
 def is_drained(path):
@@ -178,7 +184,7 @@ def look(unit, shown):
         return status_of(*_keepalived_dump.dumps(_keepalived_dump.vrrp_process(main_pid), folder))
     except _keepalived_dump.Silent as why:
         hint = 'look at `systemctl status {0}` and at the keepalived log'.format(unit)
-        return {'answers': False, 'msg': '{0}; {1}'.format(why, hint), 'instances': [], 'scripts': []}
+        return {'answers': False, 'msg': '{0}; {1}'.format(why, hint), 'states': [], 'instances': [], 'scripts': []}
 
 
 def end_early(number, dummy):

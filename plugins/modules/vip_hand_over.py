@@ -228,7 +228,8 @@ from ansible_collections.vipkit.ha.plugins.module_utils._wire import ListenError
 
 FAULT = 254
 BESIDE = 255            # is a fault as well, and told apart from one that hands over
-DRAINED = 253           # lowers every priority below 254 to 1, the least (RFC 5798 section 5.2.4)
+DRAINED = 1             # each instance has a weight for it that leaves it priority 1, the least (RFC 5798 section 5.2.4)
+LEAST = 253             # lowers every priority below 255 as far
 LONGEST_LEAD = 0.8      # a client asks again after 1 s (RFC 6298 section 2)
 ASIDE = 30              # seconds after which nobody stands aside any more
 HOLD = 1                # seconds after which the kernel itself ends it
@@ -265,7 +266,7 @@ class Unit(object):
         self.state, self.holding, self.since = WAITING, False, None
         self.ready = now if self.delay is None else now + max(0, self.lead - (0 if self.faults else self.delay))
         self.silent_at = self.ready + given['advert_int'] * 3 + 1
-        self.took = None
+        self.took, self.taken = None, False
 
     def holds_back(self, now):
         """Whether it is time to leave new connections unanswered."""
@@ -275,8 +276,8 @@ class Unit(object):
             return self.faults or self.lead > self.delay
         return now >= self.since + self.delay - self.lead
 
-    def act(self, now, advertised, held):
-        """What is to be done now."""
+    def act(self, now, advertised, held, taken):
+        """What is to be done now: whether its own advert was just heard, whether the host holds it, and whether another one advertises it."""
         todo = []
         if self.holds_back(now):
             self.holding = True
@@ -292,7 +293,8 @@ class Unit(object):
                 self.state = STAYED
         elif self.state == LOWERED:
             # with a fault keepalived takes the addresses off at once, whether or not anybody wants them
-            if not held and (not self.faults or now >= self.since + (self.delay or 0)):
+            self.taken = self.taken or taken
+            if not held and self.taken:
                 self.state, self.took = GONE, now - self.since
                 todo.append('release')
             elif now >= self.since + self.patience:
@@ -302,8 +304,9 @@ class Unit(object):
     def below(self, heard):
         """(the number for its file, its priority then) that make it the next one after the masters that were heard."""
         known = [(own, heard[router]) for router, own in self.routers.items() if router in heard]
-        by = max([0] + [own - max(1, master - 1) for own, master in known if own >= master])
-        return by, max(1, min(self.routers.values()) - by)
+        # an equal priority does not preempt; less than 2 would not be more than the least, to which the master goes
+        by = max([0] + [own - max(2, master) for own, master in known if own > max(2, master)])
+        return by, min(self.routers.values()) - by
 
 
 def canonical(address):
@@ -363,7 +366,10 @@ class Nft(object):
         """The rest of a second changes nothing for a host that no longer has the address."""
 
     def close(self):
-        self.load('delete table inet {0}\n'.format(TABLE))
+        try:
+            self.load('delete table inet {0}\n'.format(TABLE))
+        except HandOverError:
+            pass  # somebody has flushed all tables meanwhile
 
 
 class Iptables(object):
@@ -373,14 +379,18 @@ class Iptables(object):
 
     def __init__(self):
         call(['iptables', '-w', '-S', 'INPUT'])
+        self.held = set()
 
     def rules(self, verb, addresses):
         for address in sorted(addresses):
+            if ':' in address and not on_path('ip6tables'):
+                continue
             yield ['ip6tables' if ':' in address else 'iptables', '-w', verb, 'INPUT', '-d', address, '-p', 'tcp', '--syn', '-j', 'DROP']
 
     def on(self, addresses):
         removal = '; '.join(' '.join(rule) for rule in self.rules('-D', addresses))
         end_later(removal, HOLD)
+        self.held |= addresses
         for rule in self.rules('-I', addresses):
             call(rule)
 
@@ -388,7 +398,12 @@ class Iptables(object):
         """The process that was started with it does that."""
 
     def close(self):
-        """Nothing is left behind."""
+        """What came after its own end goes, too."""
+        for rule in self.rules('-D', self.held):
+            try:
+                call(rule)
+            except HandOverError:
+                pass  # as it should be: it is gone
 
 
 class Nothing(object):
@@ -414,6 +429,10 @@ def call(command, text=''):
     said = process.communicate(text.encode('ascii'))[0]
     if process.returncode != 0:
         raise HandOverError('{0}: {1}'.format(' '.join(command), to_native(said, errors='replace').strip()))
+
+
+def on_path(program):
+    return any(os.access(os.path.join(directory, program), os.X_OK) for directory in os.environ.get('PATH', '').split(os.pathsep))
 
 
 def end_later(commands, seconds):
@@ -503,10 +522,14 @@ class Host(object):
     def yield_all(self, units, wires, holder):
         """Give away what is held, as much at once as there is."""
         while True:
-            heard = set(router for router, dummy, outgoing in adverts(wires, PAUSE) if outgoing)
+            ours, others = set(), set()
+            for router, advert, outgoing in adverts(wires, PAUSE):
+                if outgoing or advert['priority'] > 0:
+                    (ours if outgoing else others).add(router)
             held, now = held_addresses(), _clock.monotonic()
             for unit in units:
-                for action in unit.act(now, bool(heard & set(unit.routers)), bool(unit.addresses & held)):
+                routers = set(unit.routers)
+                for action in unit.act(now, bool(ours & routers), bool(unit.addresses & held), bool(others & routers)):
                     self.do(unit, action, holder)
             if all(unit.state in (GONE, STAYED) for unit in units):
                 return
@@ -584,7 +607,7 @@ def normal(units):
 def main():
     router = dict(interface=dict(type='str', required=True), family=dict(type='str', choices=['inet', 'inet6'], required=True),
                   virtual_router_id=dict(type='int', required=True), priority=dict(type='int', required=True))
-    unit = dict(name=dict(type='str', required=True), file=dict(type='path', required=True), value=dict(type='int', default=DRAINED),
+    unit = dict(name=dict(type='str', required=True), file=dict(type='path', required=True), value=dict(type='int', default=LEAST),
                 addresses=dict(type='list', elements='str', required=True), routers=dict(type='list', elements='dict', required=True, options=router),
                 advert_int=dict(type='float', required=True), delay=dict(type='float'), patience=dict(type='float', required=True))
     module = AnsibleModule(

@@ -87,7 +87,7 @@ def test_status_tells_of_a_keepalived_that_does_not_run(cluster, status):
 
 def test_status_tells_of_a_drained_node(cluster, status):
     node = cluster.nodes['node128']
-    node.check_output('echo 253 >/etc/keepalived/drain')
+    node.check_output('echo 1 >/etc/keepalived/drain')
     try:
         cluster.becomes({each: ['node129'] for each in cluster.vips})
         code, output, page = status()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.vipkit.ha.plugins.filter.hand_overs import hand_overs
+from ansible_collections.vipkit.ha.plugins.filter.left_behind import left_behind
 from ansible_collections.vipkit.ha.plugins.filter.plan_around import plan_around
 from ansible_collections.vipkit.ha.plugins.filter.vrrp_plan import vrrp_plan
 from test_vrrp_plan import HOSTS, INSTANCES, changed, described, instance_on
@@ -23,15 +24,15 @@ def plan_of(instances, hosts=('a', 'b', 'c'), **cluster):
 def test_every_instance_can_be_lowered_by_the_host_as_a_whole_and_alone():
     plan = plan_of(INSTANCES, hosts=('a', 'b'))
     assert plan['hosts']['a']['conf']['vrrp_track_file'] == [
-        {'name': 'vipkit_drain', 'file': '/etc/keepalived/drain', 'weight': -1},
+        {'name': 'vipkit_drain', 'file': '/etc/keepalived/drain', 'weight': -253},
         {'name': 'vipkit_yield_one', 'file': '/run/keepalived.yield.one', 'weight': -1},
         {'name': 'vipkit_yield_two', 'file': '/run/keepalived.yield.two', 'weight': -1}]
-    assert instance_on(plan, 'a', 'two')['track_file'] == ['vipkit_drain', 'vipkit_yield_two']
+    assert instance_on(plan, 'a', 'two')['track_file'] == ['vipkit_drain weight -49', 'vipkit_yield_two']
 
 
 def test_own_tracked_files_stay():
     plan = plan_of(changed(0, track_file=['own weight 10']), hosts=('a', 'b'), blocks={'vrrp_track_file': [{'name': 'own', 'file': '/run/own'}]})
-    assert instance_on(plan, 'a', 'one')['track_file'] == ['own weight 10', 'vipkit_drain', 'vipkit_yield_one']
+    assert instance_on(plan, 'a', 'one')['track_file'] == ['own weight 10', 'vipkit_drain weight -99', 'vipkit_yield_one']
     assert plan['hosts']['a']['conf']['vrrp_track_file'][0] == {'name': 'own', 'file': '/run/own'}
 
 
@@ -48,7 +49,7 @@ def test_a_sync_group_moves_as_one():
     unit, = hand_overs(plan, 'a', ['b'])
     assert (unit['name'], unit['addresses'], unit['file']) == ('both', ['192.0.2.100', '192.0.2.101'], '/run/keepalived.yield.group_both')
     assert [router['virtual_router_id'] for router in unit['routers']] == [100, 101]
-    assert instance_on(plan, 'a', 'two')['track_file'] == ['vipkit_drain', 'vipkit_yield_group_both']
+    assert instance_on(plan, 'a', 'two')['track_file'] == ['vipkit_drain weight -99', 'vipkit_yield_group_both']
     assert plan['hosts']['a']['conf']['vrrp_sync_group'] == [{'sync_group_tracking_weight': True, 'name': 'both', 'group': ['one', 'two']}]
 
 
@@ -88,6 +89,25 @@ def test_the_best_one_alive_counts():
 def test_only_what_the_plan_gives_to_a_host():
     plan = plan_of(INSTANCES, hosts=('a', 'b'))
     assert [unit['name'] for unit in hand_overs(plan, 'b', ['a'], heir='a')] == ['one']
+
+
+def test_a_good_check_that_adds_to_the_priority_counts():
+    scripts = [{'name': 'bonus', 'script': '/usr/bin/true', 'weight': 60}]
+    plan = plan_of(INSTANCES, hosts=('a', 'b'), scripts=scripts)
+    unit = hand_overs(plan, 'a', ['b'])[0]
+    assert unit['routers'][0]['priority'] == 160 and unit['delay'] == pytest.approx(3 + (256 - 110) / 256)
+    assert instance_on(plan, 'a', 'one')['track_file'][0] == 'vipkit_drain weight -159'
+
+
+def test_who_is_left_behind():
+    pair_and_more = changed(0, nodes=['a', 'b']) + [{'name': 'alone', 'virtual_router_id': 102, 'virtual_ipaddress': ['192.0.2.102/24'], 'nodes': ['a']}]
+    plan = plan_of(pair_and_more)
+    assert left_behind(plan, 'a', ['b']) == ['192.0.2.102']
+    assert left_behind(plan, 'a', ['b'], shared=True) == []
+    assert left_behind(plan, 'a', ['c'], shared=True) == ['192.0.2.100', '192.0.2.101'], 'who serves something else is of no help'
+    owner = plan_of(changed(0, nodes=[{'name': 'a', 'priority': 255}, 'b']), hosts=('a', 'b'))
+    assert left_behind(owner, 'a', ['b']) == ['192.0.2.100'], 'what cannot be given away'
+    assert left_behind(owner, 'a', ['b'], shared=True) == []
 
 
 # --- while hosts are drained ---

@@ -25,14 +25,14 @@ def unit(lead=0.4, now=0, **values):
     return vip_hand_over.Unit(given, lead, now)
 
 
-def course(one, until, gone_at=None, adverts_from=0.7, interval=1.0, step=0.1):
-    """[(when, what)] that is done if the address goes at some time, with an advert at each interval."""
+def course(one, until, gone_at=None, adverts_from=0.7, interval=1.0, step=0.1, taken_at=0):
+    """[(when, what)] that is done if the address goes, and somebody has taken it, with an advert at each interval."""
     done = []
     for number in range(int(until / step) + 1):
         now = round(number * step, 3)
         since = (now - adverts_from) / interval
         advertised = since >= 0 and abs(since - round(since)) < 0.001
-        done += [(now, action) for action in one.act(now, advertised, gone_at is None or now < gone_at)]
+        done += [(now, action) for action in one.act(now, advertised, gone_at is None or now < gone_at, gone_at is not None and now >= max(gone_at, taken_at))]
     return done
 
 
@@ -74,17 +74,23 @@ def test_a_fault_needs_no_advert_and_is_over_before_clients_ask_again():
     one = unit(value=254, delay=0.62, patience=2.0)
     assert one.lead + one.delay <= vip_hand_over.LONGEST_LEAD + 0.001
     # keepalived takes the address off at once; somebody has it when the delay is over
-    assert course(one, 3, gone_at=0.4) == [(0.0, 'hold'), (0.2, 'lower'), (0.9, 'release')]
+    assert course(one, 3, gone_at=0.4, taken_at=0.85) == [(0.0, 'hold'), (0.2, 'lower'), (0.9, 'release')]
+
+
+def test_a_fault_that_nobody_takes_over_is_none():
+    one = unit(value=254, delay=0.62, patience=2.0)
+    assert [action for dummy, action in course(one, 5, gone_at=0.4, taken_at=99)] == ['hold', 'lower']
+    assert one.state == vip_hand_over.STAYED
 
 
 @pytest.mark.parametrize('own, heard, expected', [
     (100, {}, (0, 100)),            # nobody is there
     (100, {'other': 50}, (0, 100)),
-    (100, {'own': 50}, (51, 49)),
-    (100, {'own': 100}, (1, 99)),
+    (100, {'own': 50}, (50, 50)),   # an equal one does not preempt
+    (100, {'own': 100}, (0, 100)),
     (50, {'own': 100}, (0, 50)),
-    (254, {'own': 253}, (2, 252)),
-    (100, {'own': 1}, (99, 1)),     # lower is impossible
+    (254, {'own': 253}, (1, 253)),
+    (100, {'own': 1}, (98, 2)),     # a drained master goes no lower
 ])
 def test_how_to_be_the_next_one(own, heard, expected):
     key = ('eth0', 'inet', 100)
@@ -94,7 +100,7 @@ def test_how_to_be_the_next_one(own, heard, expected):
 def test_a_group_is_below_all_of_its_masters():
     routers = [ROUTER, dict(ROUTER, family='inet6', priority=90)]
     heard = {('eth0', 'inet', 100): 50, ('eth0', 'inet6', 100): 20}
-    assert unit(routers=routers).below(heard) == (71, 19)
+    assert unit(routers=routers).below(heard) == (70, 20)
 
 
 def in_table(address, state='01', port=80):
