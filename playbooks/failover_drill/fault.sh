@@ -1,17 +1,24 @@
 #!/usr/bin/env bash
-# One fault on this host for playbooks/failover_drill.yml. As a transient unit of systemd it needs nobody to heal: it ends by itself, and
-# however it ends, it heals what it has broken. With a reboot all of it is gone, too.
-#   fault.sh look FAULT,...                   what stands against these faults here, and which programs run
-#   fault.sh make FAULT LEAD LASTS            make one after LEAD seconds, and heal it LASTS seconds later
-# Further arguments are interface=NAME, user=NAME, and any number of script=PATH, file=PATH, vip=ADDRESS and protocol=NUMBER. What it says, a line for
-# each thing, goes to stdout; to make a fault, to the file `notes` beside this one.
+# One fault on this host for playbooks/failover_drill.yml. As a unit of systemd it needs nobody to heal: it ends by itself, and however it
+# ends, kill -9 included, systemd heals what it has broken (ExecStopPost). With a reboot all of it is gone, too.
+#   fault.sh look FAULT,... ARGUMENT...       what stands against these faults here, and which programs run
+#   fault.sh begin FAULT LEAD LASTS ARGUMENT...  start the unit, which makes one after LEAD seconds, and heals it LASTS seconds later
+#   fault.sh await                            until the unit has ended and healed
+#   fault.sh end                              have it heal now if it has not, say what it noted, and leave nothing behind
+#   fault.sh make, fault.sh heal              what the unit runs
+# Arguments are interface=NAME, user=NAME, and any number of script=PATH, file=PATH, vip=ADDRESS and protocol=NUMBER. What it says, a line for
+# each thing, goes to stdout; to make and heal a fault, to the file `notes` beside this one.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+place=${0%/*}
+unit=vipkit-drill.service
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }      # a line for each word
 now() { date +%s.%N; }
-pause() { sleep "$1" & wait $!; }     # a signal ends the wait, not only the sleep
 property() { systemctl show --property="$2" "$1" | cut -d= -f2-; }
 unit_of() { say "${1#*_}"; }
+under_way() { case $(property "$unit" ActiveState) in inactive | failed) return 1 ;; esac; }
+# What healing needs and only the break knows; it is another process that heals.
+remember() { declare -p keepalived routes addresses >"$place/broken"; }
 
 # Faults: break_… and heal_… of each
 
@@ -28,7 +35,7 @@ break_kill() {
       say "healed $(now)"
       return
     fi
-    pause 0.05
+    sleep 0.05
   done
   say "problem systemd has not started $1 again within $lasts s after it was killed: look at Restart= in its unit."
 }
@@ -41,41 +48,76 @@ heal_freeze() { systemctl kill --signal=CONT keepalived; }
 break_failing_check() {
   local script
   keepalived=$(property keepalived MainPID)
+  remember
   for script in "${scripts[@]}"; do nsenter --target "$keepalived" --mount mount --bind "$(type -P false)" "$script" || return; done
 }
 heal_failing_check() {
   local script failed=0
   [ -d "/proc/$keepalived" ] || return 0
-  for script in "${scripts[@]}"; do nsenter --target "$keepalived" --mount umount "$script" || failed=1; done
+  for script in "${scripts[@]}"; do
+    nsenter --target "$keepalived" --mount umount "$script" 2>/dev/null
+    ! grep -qF " $(readlink -f "$script") " "/proc/$keepalived/mountinfo" || failed=1
+  done
   return $failed
 }
 
-# With the link go routes and IPv6 addresses that nobody sets again where no network manager does.
+# With the link go routes and IPv6 addresses that nobody sets again where no network manager does, also those of VLANs on it.
+devices() {                           # an interface, and what lies on it
+  local found=("$1") at name
+  for ((at = 0; at < ${#found[@]}; at++)); do
+    while read -r _ name _; do
+      name=${name%:}
+      [ "${name#*@}" = "${found[at]}" ] || continue
+      case " ${found[*]} " in *" ${name%%@*} "*) ;; *) found+=("${name%%@*}") ;; esac
+    done < <(ip -o link show)
+  done
+  say "${found[@]}"
+}
+routes_now() {                        # a line for each: the family, the device, and the route
+  local device family
+  for device in $(devices "$interface"); do
+    for family in -4 -6; do
+      # the kernel, routers and keepalived (18) set their own again
+      ip "$family" route show table all dev "$device" |
+        grep -Ev 'proto (kernel|ra|redirect|keepalived|18)( |$)|table local|^(local|multicast|broadcast|anycast) |^ff' |
+        sed -E -e 's/ (linkdown|dead|expires [0-9]+sec)\b//g; s/ +$//' -e "s/^/$family $device /"
+    done
+  done
+}
+addresses_now() {
+  local device address
+  for device in $(devices "$interface"); do
+    while read -r _ _ _ address _; do
+      case " ${vips[*]} " in *" ${address%/*} "*) ;; *) say "$device $address" ;; esac
+    done < <(ip -6 -o address show dev "$device" scope global permanent)
+  done
+}
+lacking() { grep -Fxv -f <(routes_now) <<<"$routes"; }
 break_link_down() {
-  routes=$(for family in -4 -6; do
-    ip "$family" route show table all dev "$interface" | grep -Ev 'proto (kernel|ra|redirect)|table local|^(local|multicast|broadcast|anycast) |^ff' |
-      sed -e 's/ linkdown\b//; s/ dead\b//' -e "s/^/$family /"
-  done)
-  addresses=$(ip -6 -o address show dev "$interface" scope global permanent | while read -r _ _ _ address _; do
-    case " ${vips[*]} " in *" ${address%/*} "*) ;; *) say "$address" ;; esac
-  done)
+  routes=$(routes_now) addresses=$(addresses_now)
+  remember
   ip link set dev "$interface" down
 }
 heal_link_down() {
-  local address family route
+  local device address family route turn
   ip link set dev "$interface" up || return
-  for address in $addresses; do ip -6 address add "$address" dev "$interface" 2>/dev/null; done
-  for _ in 1 2 3; do                  # one route may need another one, or an address that is still being looked for
-    while read -r family route; do
+  say "healed $(now)"
+  while read -r device address; do
+    [ -z "$address" ] || ip -6 address add "$address" dev "$device" 2>/dev/null
+  done <<<"$addresses"
+  [ -n "$routes" ] || return 0
+  # one route may need another one, or an IPv6 address that is still being looked for, which takes 2 s and the time for a carrier
+  for ((turn = 0; turn < 50; turn++)); do
+    [ -n "$(lacking)" ] || return 0
+    while read -r family device route; do
       # shellcheck disable=SC2086  # a route is several words
-      [ -z "$route" ] || ip "$family" route replace $route dev "$interface" 2>/dev/null
-    done <<<"$routes"
-    pause 0.2
+      ip "$family" route replace $route dev "$device" 2>/dev/null
+    done < <(lacking)
+    sleep 0.2
   done
-  while read -r family route; do
-    [ -z "$route" ] || [ -n "$(ip "$family" route show table all dev "$interface" to exact "${route%% *}")" ] ||
-      say "problem the route '$route' of $interface has not come back: add it by hand, or restart the network."
-  done <<<"$routes"
+  while read -r family device route; do
+    say "problem the route '$route' of $device has not come back: add it by hand, or restart the network."
+  done < <(lacking)
 }
 
 break_vrrp_blocked() {
@@ -131,10 +173,11 @@ dispatch() {                          # stop_nginx is `stop nginx`
 }
 
 heal() {
-  trap '' TERM INT HUP
-  trap - EXIT
+  exec >>"$place/notes"
+  [ -e "$place/broken" ] || return 0  # it has ended before it has broken anything
+  # shellcheck source=/dev/null
+  . "$place/broken"
   if dispatch heal; then say "healed $(now)"; else say "problem $fault could not be healed: look at \`journalctl -u vipkit-drill\`."; fi
-  exit 0
 }
 
 # What the check itself says, as the user that keepalived runs it with
@@ -149,15 +192,39 @@ look_at_checks() {
 }
 
 make() {
-  exec >"${0%/*}/notes"
-  trap 'exit 0' TERM INT HUP
-  pause "$lead"
-  trap heal EXIT
+  exec >>"$place/notes"
+  sleep "$lead"
+  remember
   say "injected $(now)"
-  local end=$((SECONDS + lasts + 1))  # it counts whole seconds
-  dispatch break || { say "problem $fault could not be made: look at \`journalctl -u vipkit-drill\`."; exit; }
-  while [ "$SECONDS" -lt "$end" ]; do pause 0.1; done
+  dispatch break || { say "problem $fault could not be made: look at \`journalctl -u vipkit-drill\`."; return; }
+  sleep "$lasts"                      # from the break on, which may have taken its time
   [ "$fault" = failing_check ] || look_at_checks
+}
+
+# The unit around it; what systemd-run can make in old versions has no ExecStopPost
+
+begin() {
+  say "${arguments[@]}" >"$place/arguments"
+  cat >"/run/systemd/system/$unit" <<UNIT
+[Unit]
+Description=A fault of a failover drill, which heals by itself
+
+[Service]
+ExecStart=/bin/bash $place/fault make
+ExecStopPost=/bin/bash $place/fault heal
+TimeoutStopSec=300
+UNIT
+  systemctl daemon-reload && systemctl start "$unit"
+}
+
+await() { while under_way; do sleep 0.2; done; }
+
+end() {
+  systemctl stop "$unit"
+  systemctl reset-failed "$unit" 2>/dev/null
+  cat "$place/notes"
+  rm -rf "$place" "/run/systemd/system/$unit"
+  systemctl daemon-reload
 }
 
 # Before anything is broken
@@ -165,8 +232,7 @@ make() {
 look() {
   local script code name
   say "nginx $("/proc/$(property nginx MainPID)/exe" -v 2>&1 | sed -n 's/.*nginx\///p')"
-  [ "$(property vipkit-drill ActiveState)" != active ] || say "finding a drill is under way there, and ends by itself: wait for it."
-  type -P systemd-run >/dev/null || say "finding there is no systemd-run, so no fault could heal by itself: install systemd's tools."
+  ! under_way || say "finding a drill is under way there, and ends by itself: wait for it."
   for script in "${scripts[@]}"; do
     name=${script##*/}
     if ! runuser -u "$user" -- test -x "$script"; then say "finding its check $name cannot be executed by $user: run site.yml."; continue; fi
@@ -184,12 +250,13 @@ look() {
   done
 }
 
-mode=$1 faults=$2 fault=$2
-shift 2
-if [ "$mode" = make ]; then lead=$1 lasts=$2; shift 2; fi
+mode=$1
+shift
+case $mode in make | heal) mapfile -t arguments <"$place/arguments" ;; *) arguments=("$@") ;; esac
+faults=${arguments[0]} fault=${arguments[0]} lead=${arguments[1]} lasts=${arguments[2]}
 interface='' user=root keepalived='' routes='' addresses='' protocols=''
 scripts=() files=() vips=()
-for argument; do
+for argument in "${arguments[@]}"; do
   case $argument in
     interface=*) interface=${argument#*=} ;;
     user=*) user=${argument#*=} ;;
