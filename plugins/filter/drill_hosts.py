@@ -11,7 +11,7 @@ version_added: 1.0.0
 author: vipkit.ha contributors (@vipkit)
 description:
   - Joins what each host said before the first fault. A host whose keepalived is not whole or whose check fails takes nothing over, so with one
-    of them no fault is made.
+    of them no fault is made. Nor is one where the witness gets no good answer, since nothing could be measured.
 positional: _input, states
 options:
   _input:
@@ -22,6 +22,17 @@ options:
     description: What M(vipkit.ha.keepalived_state) returned on each host.
     type: dict
     required: true
+  told:
+    description: What M(vipkit.ha.keepalived_status) returned on each host. One that does not answer is not judged by it.
+    type: dict
+    default: {}
+  witness:
+    description: The host that probes.
+    type: str
+    default: the witness
+  probed:
+    description: What M(vipkit.ha.vip_probe) returned there, with C(duration), also when it failed. Without it the witness is not judged.
+    type: dict
 seealso:
   - plugin: vipkit.ha.drill_plan
     plugin_type: filter
@@ -52,15 +63,30 @@ _value:
 """
 
 
+from ansible_collections.vipkit.ha.plugins.plugin_utils._drill import faulty
+
+
 def _said(text, word):
     return [rest for first, dummy, rest in (line.partition(' ') for line in text.splitlines()) if first == word]
 
 
-def drill_hosts(looked, states):
+def _unseen(witness, probed):
+    """A sentence for each address of which the witness gets no good answer."""
+    if 'probes' not in probed:
+        yield f"{witness} cannot probe: {str(probed.get('msg') or 'it did not answer').rstrip('.')}."
+    for probe in probed.get('probes', []):
+        if not probe['answered']:
+            came = ', '.join(f'{text}: {count}' for text, count in probe['errors'].items()) or f"{probe['late']} came late"
+            yield (f"{witness} gets no good answer from {probe['address']} ({came}): look at vipkit_probe_protocol, vipkit_probe_port and vipkit_probe_path, "
+                   'and whether what is asked for comes within 0.25 s.')
+
+
+def drill_hosts(looked, states, told=None, witness='the witness', probed=None):
     """What is against it, and what runs."""
     findings = [f"{name}: {state.get('msg') or 'its keepalived does not run'}." for name, state in states.items() if not state.get('alive')]
     findings += [f'{name}: it is drained, so it would take nothing over: undrain it first.' for name, state in states.items() if state.get('drained')]
     findings += [f'{name}: {sentence}' for name, text in looked.items() for sentence in _said(text, 'finding')]
+    findings += [*faulty(told or {}), *(() if probed is None else _unseen(witness, probed))]
     nodes = {name: {'keepalived': states.get(name, {}).get('version'), 'nginx': next(iter(_said(text, 'nginx')), '') or None} for name, text in looked.items()}
     return {'findings': findings, 'nodes': nodes}
 

@@ -124,7 +124,7 @@ def _configuration(drill, nodes):
 
 def _help(nodes):
     return [described(
-        ('Outage', 'From the first probe after the fault that got no good answer to the first one after it that did, the longest such run. '
+        ('Outage', 'From the first probe after the fault that got no good answer to the first one after it that did; several such runs are added up. '
                    'A probe that is refused, reset, or not answered in time is lost; one that is answered slowly is late. Neither is good.'),
         ('Fail-back', 'The same, after the fault was healed, while the planned owner takes its address back.'),
         ('Limit', 'What the protocol allows for this configuration (RFC 5798, 6.1: skew time and master down interval), with what the check takes '

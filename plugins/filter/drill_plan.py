@@ -45,6 +45,10 @@ options:
     description: Seconds that a node needs until it is back after C(power_off).
     type: float
     default: 120
+  witness:
+    description: The host that looks on. A member of the cluster cannot, as it may hold the addresses itself.
+    type: str
+    default: ''
 seealso:
   - plugin: vipkit.ha.drill_result
     plugin_type: filter
@@ -90,7 +94,7 @@ from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import adve
 FAULTS = ('stop_keepalived', 'kill_keepalived', 'stop_nginx', 'kill_nginx', 'failing_check', 'freeze', 'link_down', 'vrrp_blocked', 'drain', 'power_off')
 LEAD = 1.0     # seconds: whoever starts the fault has his answer by then, on a connection that the fault may cut
 QUIET = 1.0    # seconds in which nothing more may happen, after what has to
-DRAINED = 180  # seconds until a node undrains itself, should nobody do it
+DRAINED = 180  # seconds, besides those of the way back, until a node undrains itself, should nobody do it
 START = 2.0    # seconds that a service needs to be up
 RESTART = 1.0  # RestartSec of both units
 
@@ -129,6 +133,12 @@ class _Router:
     def master_down(self):
         return self._of(self.heir, master_down)
 
+    def waits(self, checks):
+        """What the heir waits besides, as the master lives when nothing but its priority goes: preempt_delay, from the first such advert on."""
+        block, conf = self.blocks[self.heir], self.confs[self.heir]
+        delay = number(block.get('preempt_delay')) or 0
+        return delay + advert_int(conf, block) if delay and checks and all(check.weight for check in checks) else 0.0
+
     @property
     def back_in(self):
         """Until the node has it again, from the moment on at which nothing is wrong any more."""
@@ -153,7 +163,9 @@ class _Router:
         hard = [check for check in checks if check.weight == 0]
         if answers:
             return self.skew if hard else 0.0
-        return min(check.fails_in for check in hard) + self.skew if hard else max(check.fails_in for check in checks) + self.master_down
+        if hard:
+            return min(check.fails_in for check in hard) + self.skew
+        return max(check.fails_in for check in checks) + self.master_down + self.waits(checks)
 
 
 def _watches_nginx(check):
@@ -248,10 +260,11 @@ def _run(plan, fault, node, interface, descriptions, holders, boot):
 
     vips = list(_with_groups([_vip(fault, router, noticing(router), interface) for router in routers], routers))
     noticed = max((check.fails_in for router in mine for check in noticing(router)), default=0.0)
+    by_checks = fault in ('stop_nginx', 'kill_nginx', 'failing_check')
     forgotten = max((check.recovers_in for router in mine for check in router.checks[node]), default=0.0)
-    away = max((router.master_down for router in mine if router.heir), default=0.0)
-    lasts = DRAINED if fault == 'drain' else math.ceil((noticed if fault in ('stop_nginx', 'kill_nginx', 'failing_check') else 0) + away + QUIET)
+    away = max((router.master_down + (router.waits(noticing(router)) if by_checks else 0) for router in mine if router.heir), default=0.0)
     back = math.ceil(START + forgotten + max((router.back_in for router in mine), default=0.0) + QUIET) + (boot if fault == 'power_off' else 0)
+    lasts = DRAINED + back if fault == 'drain' else math.ceil((noticed if by_checks else 0) + away + QUIET)
     watching = {name for vip in vips for name in vip['checks']}
     return {
         'fault': fault if interface is None or len(plan['hosts'][node]['interfaces']) == 1 else f'{fault} {interface}', 'kind': fault, 'node': node,
@@ -261,7 +274,7 @@ def _run(plan, fault, node, interface, descriptions, holders, boot):
     }
 
 
-def _findings(plan, faults, nodes, runs):
+def _findings(plan, faults, nodes, runs, witness):
     found = [f"There is no fault '{fault}'; there are {', '.join(FAULTS)}." for fault in faults if fault not in FAULTS]
     found += [f"{node} is no member of the cluster; the members are {', '.join(plan['members'])}." for node in nodes if node not in plan['members']]
     found += [f'{vip["address"]} ({vip["instance"]}) has no other node than {node}, so nobody could take it over: leave {node} out of vipkit_drill_nodes, '
@@ -270,16 +283,18 @@ def _findings(plan, faults, nodes, runs):
     found += [f"failing_check: the inventory gives {run['node']} no check that is a script of the collection's, so there is none to fail: "
               'leave failing_check out of vipkit_faults.'
               for run in runs if run['kind'] == 'failing_check' and not run['scripts']]
+    if witness in plan['members']:
+        found.append(f'{witness} is a member of the cluster, so it cannot be the witness: name a host outside of it in vipkit_witness.')
     return found if faults else [*found, f"There is no fault to make: name some in vipkit_faults, of {', '.join(FAULTS)}."]
 
 
-def drill_plan(plan, faults, nodes, descriptions=None, holders=None, boot=120):
+def drill_plan(plan, faults, nodes, descriptions=None, holders=None, boot=120, witness=''):
     """Every fault on every node, with what follows from it."""
     runs = [_run(plan, fault, node, interface, descriptions or {}, holders or {}, float(boot))
             for node in nodes if node in plan['members'] for fault in faults if fault in FAULTS
             for interface in (plan['hosts'][node]['interfaces'] if fault == 'link_down' else [None])]
     checks = {name: _files(plan, name, descriptions or {}) for name in plan['members']}
-    return {'findings': _findings(plan, faults, nodes, runs), 'runs': runs, 'checks': checks}
+    return {'findings': _findings(plan, faults, nodes, runs, witness), 'runs': runs, 'checks': checks}
 
 
 class FilterModule:

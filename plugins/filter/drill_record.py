@@ -71,7 +71,8 @@ _value:
   description:
     - The drill, with C(began), C(ended), C(witness), C(nodes), C(protocol), C(interval), C(sla), C(profile), C(vips) of the plan, C(results) and
       C(passed).
-    - C(settings) has for each instance C(version), C(advert_int) in seconds and C(priorities) by node.
+    - C(settings) has for each instance C(version), C(advert_int) in seconds and C(priorities) by node. Where two clusters have an instance of
+      the same name, it has its nodes beside it, as in C(vrrp_instance_1 (node128, node129)).
     - C(failures) has a sentence for everything that is wrong.
   type: dict
 """
@@ -80,15 +81,20 @@ from ansible_collections.vipkit.ha.plugins.plugin_utils._drill import failures
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import advert_int, version_of
 
 
+def _of(plan, name, nodes):
+    """Of one virtual router, by the first of its nodes; they have to agree about all but the priority."""
+    confs = {node: plan['hosts'][node]['conf'] for node in nodes}
+    blocks = {node: next(block for block in conf['vrrp_instance'] if block['name'] == name) for node, conf in confs.items()}
+    conf, block = confs[nodes[0]], blocks[nodes[0]]
+    return {'version': version_of(conf, block), 'advert_int': advert_int(conf, block),
+            'priorities': {node: int(block['priority']) for node, block in blocks.items()}}
+
+
 def _settings(plan):
     """Of each instance what decides about its timing."""
-    found = {}
-    for node, host in plan['hosts'].items():
-        conf = host['conf']
-        for block in conf['vrrp_instance']:
-            entry = found.setdefault(block['name'], {'version': version_of(conf, block), 'advert_int': advert_int(conf, block), 'priorities': {}})
-            entry['priorities'][node] = int(block['priority'])
-    return found
+    routers = list(dict.fromkeys((vip['instance'], tuple(vip['nodes'])) for vip in plan['vips']))
+    names = [name for name, dummy in routers]
+    return {name if names.count(name) == 1 else f"{name} ({', '.join(nodes)})": _of(plan, name, nodes) for name, nodes in routers}
 
 
 def drill_record(results, plan, began, ended, witness, nodes=None, protocol='http', interval=0.01, sla=None, profile='classic'):

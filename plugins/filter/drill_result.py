@@ -17,10 +17,13 @@ description:
   - An address that moves as planned may be away for O(sla), or without one for 1.05 times its limit, one O(interval), and 0.1 s for what is not VRRP's,
     which is the time that systemd, ARP, TCP and a busy host take. One that comes back, and one that the fault does not concern, may be away for
     O(sla), or for one interval and 0.1 s.
-  - C(drain) holds new connections back for an instant, which their clients try again. So without O(sla) it is judged by what was lost, which has to be nothing,
-    and not by what was late.
-  - Two hardware addresses that answer for half a second or longer are a split brain. After C(vrrp_blocked) that is what has to be seen, and after C(freeze) it
-    is told and does not count, as a keepalived that does not run cannot give anything back.
+  - C(drain) holds new connections back for an instant, which their clients try again. So it is judged by what was lost, which has to be nothing, and by what was
+    late only where there is an O(sla).
+  - Two hosts that answer for half a second or longer are a split brain. After C(vrrp_blocked) that is what has to be seen, and after C(freeze) it
+    is told and does not count, as a keepalived that does not run cannot give anything back. Several hardware addresses of one member are one host.
+  - For C(vrrp_blocked) the protocol has no limit, so an outage has to end, and without O(sla) that is all.
+  - A witness that did not probe for longer than an interval and 0.1 s may have missed an outage of so long, or the rest of one. That is a problem, unless
+    there is an O(sla), and every outage with so much more would still be within it. With C(drain) it is one in any case.
 positional: _input, probed, noted
 options:
   _input:
@@ -48,6 +51,10 @@ options:
     type: list
     elements: str
     default: []
+  told:
+    description: What M(vipkit.ha.keepalived_status) returned on each host after the healing, by the host's name.
+    type: dict
+    default: {}
   failed:
     description: What could not be done, a sentence for each.
     type: list
@@ -115,6 +122,7 @@ _value:
       type: bool
 """
 
+from ansible_collections.vipkit.ha.plugins.plugin_utils._drill import faulty
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import Host
 
 TOLERANCE = 1.05
@@ -153,8 +161,8 @@ class _Seen:
     def __init__(self, probe, began, names, members):
         self.began = began
         self.outages = probe['outages']
-        self.owners = [{'at': began + change['at'], 'owner': self._name(change, names, members), 'macs': change.get('macs') or []}
-                       for change in probe['owners']]
+        self.owners = [{'at': began + change['at'], 'owner': self._name(change, names, members), 'macs': change.get('macs') or [],
+                        'hosts': len({names.get(mac.lower(), mac) for mac in change.get('macs') or []})} for change in probe['owners']]
         virtual = all(mac.startswith(VIRTUAL_MAC) for change in self.owners for mac in change['macs'])
         # by name of the page it is still told who answers, if that is what the page says
         self.no_mac = probe.get('no_mac') or ('it has the same one on every node (use_vmac)' if virtual and self.owners else '')
@@ -172,13 +180,13 @@ class _Seen:
     def away_at(self, owner):
         """When somebody else was the only one who answered for the first time, and who that was."""
         return next(((change['at'], change['owner']) for change in self.owners
-                     if change['owner'] not in (None, owner) and len(change['macs']) < 2), (None, None))
+                     if change['owner'] not in (None, owner) and change['hosts'] < 2), (None, None))
 
     def splits(self):
         """The times with several owners, each with its beginning, its end (None: it did not) and the owners."""
         ends = [change['at'] for change in self.owners[1:]] + [None]
         return [(change['at'], end, change['owner']) for change, end in zip(self.owners, ends)
-                if len(change['macs']) > 1 and (end is None or end - change['at'] >= SPLIT)]
+                if change['hosts'] > 1 and (end is None or end - change['at'] >= SPLIT)]
 
     def between(self, first, last):
         """The outages that began in that time, added up: seconds (None: one has no end), lost, late."""
@@ -262,19 +270,40 @@ class _Verdict:
             told.append(f'who answers for it cannot be told: {seen.no_mac}')
         if vip['moves'] and not vip['splits'] and taker is None and not splits and not seen.is_blind:
             wrong.append(_stayed(self.run, vip, self.said))
-        elif self.run['kind'] == 'drain' and self.sla is None:
-            if lost:
-                wrong.append(f'{lost} probes were lost, and a drain loses none')
-        elif not vip['splits']:
-            if outage is None or outage > self.allowed(vip['limit']):
-                wrong.append(_too_long(outage, self.allowed(vip['limit']), self.sla, vip['limit'])
-                             + ('' if vip['heir'] else ', and this fault does not concern it'))
-            if outage is not None and (back is None or back > self.allowed(0.0)):
-                wrong.append('on the way back ' + _too_long(back, self.allowed(0.0), self.sla, 0.0))
+        else:
+            wrong += self._times(vip, outage, back, lost)
         return wrong, told
 
+    def _times(self, vip, outage, back, lost):
+        """What is wrong with the outages."""
+        wrong = []
+        if self.run['kind'] == 'drain' and lost:
+            wrong.append(f'{lost} probes were lost, and a drain loses none')
+        unlimited = self.sla is None and (vip['splits'] or self.run['kind'] == 'drain')
+        if outage is None or (not unlimited and outage > self.allowed(vip['limit'])):
+            wrong.append(_too_long(outage, self.allowed(vip['limit']), self.sla, vip['limit']) + ('' if vip['heir'] else ', and this fault does not concern it'))
+        elif back is None or (not unlimited and back > self.allowed(0.0)):
+            wrong.append('on the way back ' + _too_long(back, self.allowed(0.0), self.sla, 0.0))
+        return wrong
 
-def drill_result(run, probed, noted, plan, hostvars=None, problems=None, failed=None, ahead=0.0, tried=0.0, sla=None, interval=0.01):
+    def unseen(self, gap, vips):
+        """Why what a witness saw that did not probe for so long tells too little."""
+        hidden = gap - self.interval
+        seen = [seconds for vip in vips for seconds in (vip['outage'], vip['fail_back_outage']) if seconds is not None]
+        if hidden <= ALLOWANCE or (self.sla is not None and self.run['kind'] != 'drain' and max(seen, default=0.0) + hidden <= self.sla):
+            return []
+        return [f'The witness did not probe for {_seconds(gap)}, and an outage of so long may have been missed: look what keeps it busy, '
+                'or give a longer vipkit_probe_interval.']
+
+
+def _not_itself(told):
+    """A sentence for each member that would take nothing over. Who was not asked, or could not be, is named elsewhere."""
+    yield from (f"{name}: {one['msg']}." for name, one in told.items() if one.get('answers') is False)
+    yield from faulty(told)
+    yield from (f'{name}: it is drained, so it would take nothing over: undrain it.' for name, one in told.items() if one.get('drained'))
+
+
+def drill_result(run, probed, noted, plan, hostvars=None, problems=None, told=None, failed=None, ahead=0.0, tried=0.0, sla=None, interval=0.01):
     """What came of one fault."""
     injected, healed, wrong, said = _noted(noted)
     injected, healed = (None if time is None else round(time - float(ahead), 3) for time in (injected, healed))
@@ -286,10 +315,11 @@ def drill_result(run, probed, noted, plan, hostvars=None, problems=None, failed=
         wrong.append(f"{run['node']} did not say that the fault is healed: look at `journalctl -u vipkit-drill` there.")
     if 'probes' not in probed:
         wrong.append(f"The witness could not probe: {probed.get('msg') or 'it did not answer'}.")
-    wrong += [f'After the healing: {sentence}' for sentence in problems or []]
+    wrong += [f'After the healing: {sentence}' for sentence in [*(problems or []), *_not_itself(told or {})]]
     verdict = _Verdict(run, (injected, healed, said), None if sla is None else float(sla), float(interval))
     probes = {probe['address']: probe for probe in probed.get('probes', [])}
     vips = [verdict.of(vip, _Seen(probes[vip['address']], probed['began'], names, plan['members'])) for vip in run['vips'] if vip['address'] in probes]
+    wrong += verdict.unseen(probed.get('longest_gap') or 0.0, vips)
     return {'fault': run['fault'], 'node': run['node'], 'injected': float(tried) if injected is None else injected, 'healed': healed,
             'problems': wrong, 'vips': vips,
             'passed': not wrong and all(vip['passed'] for vip in vips)}

@@ -176,6 +176,11 @@ def takes(pid, signals):
     return any(int(told.get(kind, '0'), 16) & mask == mask for kind in ('Blk', 'Cgt'))
 
 
+def is_stopped(pid):
+    """Whether it was stopped (SIGSTOP) or is traced. It would answer when it goes on, maybe much later, and what it writes would stay there."""
+    return (text_of('/proc', str(pid), 'stat') or u'').rpartition(u')')[2].split()[:1] in (['T'], ['t'])
+
+
 def remove(*paths):
     for path in paths:
         if os.path.lexists(path):
@@ -225,6 +230,8 @@ def dumps(pid, folder):
     """Return the state and the counters as a process has them now; folder: where its /tmp is."""
     if not takes(pid, (signal.SIGUSR1, signal.SIGUSR2)):
         raise Silent('process {0} is just starting'.format(pid))
+    if is_stopped(pid):
+        raise Silent('process {0} is stopped; have it go on with kill -CONT'.format(pid))
     data_path, stats_path = os.path.join(folder, DATA), os.path.join(folder, STATS)
     with alone(folder):
         remove(data_path, stats_path)

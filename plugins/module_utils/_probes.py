@@ -14,11 +14,13 @@ __metaclass__ = type
 
 import math
 import re
+import unicodedata
 
 from ansible_collections.vipkit.ha.plugins.module_utils import _vrrp
 
 LISTED = 1000  # of outages, and of changes of owner; an address that flaps all day shall not fill the memory
 LINE = 200
+VIRTUAL_MACS = ('00:00:5e:00:01:', '00:00:5e:00:02:')  # RFC 5798 section 7.3; whoever is master has the same one
 UNANSWERED = 5  # questions to one who is gone
 HEAD = 65536  # bytes of an answer that are kept; a head that is longer is none
 
@@ -35,9 +37,9 @@ def digits(seconds):
 
 
 def first_line(body):
-    """Of a page, without control characters that a terminal would obey."""
+    """Of a page, without control and format characters, some of which a terminal would obey."""
     lines = body.decode('utf-8', 'replace').strip().splitlines()
-    return ''.join(letter for letter in lines[0][:LINE] if letter >= ' ') if lines else ''
+    return ''.join(letter for letter in lines[0][:LINE] if unicodedata.category(letter) not in ('Cc', 'Cf')) if lines else ''
 
 
 def request(address, port, path):
@@ -176,7 +178,7 @@ class Tally(object):
 
 
 class Owners(object):
-    """Who answers for one address: by hardware address where that is asked for, else by the first line of the page."""
+    """Who answers for one address: by hardware address where that is asked for; where it is not, or tells nothing, by the first line of the page."""
 
     def __init__(self, by_mac):
         self.by_mac = by_mac
@@ -215,8 +217,12 @@ class Owners(object):
             if line != self.page:
                 self._change(at, ())
                 self._write(line)
-        elif self.page is None and self.macs and sent >= self.since:
-            self._write(line)
+        elif self.macs and sent >= self.since:
+            if self.page is None:
+                self._write(line)
+            elif line != self.page and all(mac.startswith(VIRTUAL_MACS) for mac in self.macs):
+                self._change(at, self.macs)
+                self._write(line)
 
     def _write(self, line):
         self.page = line

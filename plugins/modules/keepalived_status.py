@@ -23,9 +23,14 @@ options:
       - The systemd unit that runs keepalived.
     type: str
     default: keepalived.service
+  timeout:
+    description:
+      - Seconds to wait until it answers and all of its instances are V(BACKUP) or V(MASTER). What it says last is returned, whatever that is.
+    type: float
+    default: 0
   drain_file:
     description:
-      - The tracked file by which the host is drained. RV(drained) is whether there is another number than 0 in it.
+      - The tracked file by which the host is drained. RV(drained) is whether it begins with another number than 0, as keepalived reads it.
       - It is read from the disk. keepalived 2.0.7 does not tell what it has read itself.
     type: path
 attributes:
@@ -153,10 +158,13 @@ scripts:
 
 import os
 import signal
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.vipkit.ha.plugins.module_utils import _keepalived, _keepalived_dump
+from ansible_collections.vipkit.ha.plugins.module_utils import _clock, _keepalived, _keepalived_dump
+
+PAUSE = 1  # seconds between two questions; keepalived writes each of them into its log
 
 
 def status_of(data, stats):
@@ -169,10 +177,19 @@ def status_of(data, stats):
     return {'answers': True, 'states': sorted(set(one['state'] for one in instances)), 'instances': instances, 'scripts': [{'name': name, 'success': good} for name, good in scripts]}
 
 
-def is_drained(path):
-    """Return whether a tracked file lowers anything; what is no number is 0, as keepalived reads it."""
-    text = (_keepalived_dump.text_of(path) or u'').strip()
-    return bool(int(text)) if text.lstrip(u'-').isdigit() else False
+def is_whole(told):
+    """Return whether every instance could take over, or has done so."""
+    return told['answers'] and all(one['state'] in ('BACKUP', 'MASTER') for one in told['instances'])
+
+
+def wait_for(ask, timeout):
+    """Ask until all is whole or the time is over; return what was told last."""
+    end = _clock.monotonic() + timeout
+    told = ask()
+    while not is_whole(told) and _clock.monotonic() < end:
+        time.sleep(min(PAUSE, max(0, end - _clock.monotonic())))
+        told = ask()
+    return told
 
 
 def look(unit, shown):
@@ -197,18 +214,20 @@ def main():
         argument_spec=dict(
             unit=dict(type='str', default='keepalived.service'),
             drain_file=dict(type='path'),
+            timeout=dict(type='float', default=0),
         ),
         supports_check_mode=True,
     )
     unit, drain_file = module.params['unit'], module.params['drain_file']
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end_early)
+    command = [module.get_bin_path('systemctl', required=True), 'show', '-p', 'MainPID', unit]
     try:
-        shown = _keepalived.run([module.get_bin_path('systemctl', required=True), 'show', '-p', 'MainPID', unit], 10)
-        result = look(unit, shown.output)
+        result = wait_for(lambda: look(unit, _keepalived.run(command, 10).output), module.params['timeout'])
+        drained = bool(_keepalived.tracked_number(drain_file)) if drain_file else None
     except EnvironmentError as error:
         module.fail_json(msg='cannot ask the keepalived of {0} ({1}); run this as root'.format(unit, error))
-    module.exit_json(changed=False, drained=is_drained(drain_file) if drain_file else None, **result)
+    module.exit_json(changed=False, drained=drained, **result)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 # -*- coding: utf-8 -*-
 # Copyright: vipkit.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What both reports of a drill say in the same words."""
+"""What several filters of a drill say in the same words."""
 
 from __future__ import annotations
 
@@ -32,6 +32,17 @@ def failures(drill):
     """One sentence for all that did not pass."""
     return [f'{fault_of(result)}: {sentence}' for result in drill['results']
             for sentence in [*result['problems'], *(f"{vip['address']} ({vip['instance']}): {why_not(vip)}" for vip in result['vips'] if not vip['passed'])]]
+
+
+def faulty(told):
+    """A sentence for each instance that would take nothing over, by what keepalived_status returned on each host."""
+    for name, one in told.items():
+        failed = [script['name'] for script in one.get('scripts') or [] if script['success'] is False]
+        for instance in one.get('instances') or []:
+            if instance['state'] not in ('BACKUP', 'MASTER'):
+                own = [script for script in failed if script in instance['scripts']]
+                yield (f"{name}: {instance['name']} is in state {instance['state']}, so it would take nothing over: look at "
+                       + (f"its check {' and '.join(own)}, which fails." if own else "keepalived's log, and whether its interfaces are up."))
 
 
 def worst(vips):

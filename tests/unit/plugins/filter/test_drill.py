@@ -97,6 +97,21 @@ def test_check_that_lowers_the_priority():
     assert vip_of(run_of('failing_check', cluster=cluster))['limit'] == 0
 
 
+def test_heir_that_waits_before_it_takes_from_a_master_that_lives():
+    instances = [instance('one', 101, ['a', {'name': 'b', 'preempt_delay': 60}])]
+    soft, hard = (pair({**HTTP, **more}, instances=instances) for more in ({'weight': -60}, {}))
+    limits = [vip_of(run_of(fault, cluster=cluster))['limit'] for fault, cluster in (('stop_nginx', soft), ('stop_nginx', hard), ('stop_keepalived', soft))]
+    # preempt_delay begins with the first advert of the lower priority
+    assert limits == pytest.approx([1 + 0.8 + 3 + 0.805 + 60 + 1, 2.605, 0.805], abs=0.001)
+    assert run_of('stop_nginx', cluster=soft)['lasts'] >= limits[0] + 1
+    assert run_of('stop_keepalived', cluster=soft)['lasts'] < 10
+
+
+def test_drained_node_waits_for_its_way_back():
+    delayed = pair(HTTP, instances=[instance('one', 101, [{'name': 'a', 'preempt_delay': 300}, 'b'])])
+    assert run_of('drain', cluster=delayed)['lasts'] >= run_of('drain')['lasts'] + 300
+
+
 def test_check_that_lowers_it_too_little():
     cluster = pair({**HTTP, 'weight': -20})
     stopped = vip_of(run_of('stop_nginx', cluster=cluster))
@@ -159,6 +174,13 @@ def test_choice_that_makes_no_sense(faults, nodes, finding):
     assert [text for text in drill_plan(plan, faults, nodes, described)['findings'] if text.startswith(finding)]
 
 
+def test_member_cannot_be_the_witness():
+    plan, described = pair(HTTP)
+    assert drill_plan(plan, ['drain'], ['a'], described, witness='b')['findings'] == [
+        'b is a member of the cluster, so it cannot be the witness: name a host outside of it in vipkit_witness.']
+    assert drill_plan(plan, ['drain'], ['a'], described, witness='client')['findings'] == []
+
+
 def test_node_without_a_peer_is_refused():
     plan, described = pair(instances=[instance('one', 101, ['a']), instance('two', 102, ['b', 'a'])])
     assert drill_plan(plan, ['stop_keepalived'], ['a'], described)['findings'] == [
@@ -186,6 +208,36 @@ def test_hosts_that_stand_against_it():
                      'nodes': {'a': {'keepalived': '2.0.7', 'nginx': '1.9.9'}, 'b': {'keepalived': None, 'nginx': None}}}
 
 
+def told(state='BACKUP', good=True, **more):
+    """What a keepalived said."""
+    return {'answers': True, 'drained': False, 'instances': [{'name': 'one', 'state': 'MASTER', 'scripts': []}, {'name': 'two', 'state': state, 'scripts': ['c']}],
+            'scripts': [{'name': 'c', 'success': good}, {'name': 'd', 'success': False}], **more}
+
+
+def test_instance_in_fault_stands_against_it():
+    states = {name: {'alive': True, 'version': '2.0.7', 'drained': False} for name in 'abc'}
+    assert drill_hosts({}, states, told={'a': told(), 'b': told('FAULT'), 'c': told('FAULT', good=False)})['findings'] == [
+        "b: two is in state FAULT, so it would take nothing over: look at keepalived's log, and whether its interfaces are up.",
+        'c: two is in state FAULT, so it would take nothing over: look at its check c, which fails.']
+
+
+def asked(*answered):
+    return {'probes': [{'address': address, 'answered': number, 'late': 0 if number else 99, 'errors': {}} for address, number in zip((ONE, TWO), answered)]}
+
+
+@pytest.mark.parametrize(('seen', 'finding'), [
+    (asked(99, 0), f'client gets no good answer from {TWO} (99 came late): look at vipkit_probe_protocol'),
+    ({'probes': [{'address': ONE, 'answered': 0, 'late': 0, 'errors': {'Connection refused': 100}}]},
+     f'client gets no good answer from {ONE} (Connection refused: 100): look at vipkit_probe_protocol'),
+    ({'msg': 'no such host.'}, 'client cannot probe: no such host.'), ({}, 'client cannot probe: it did not answer.')])
+def test_witness_that_gets_nothing_stands_against_it(seen, finding):
+    assert [text.startswith(finding) for text in drill_hosts({}, {}, witness='client', probed=seen)['findings']] == [True]
+
+
+def test_witness_that_gets_something_is_enough():
+    assert drill_hosts({}, {}, witness='client', probed=asked(1, 99))['findings'] == []
+
+
 # the verdict
 
 BEGAN = 1000.0
@@ -200,12 +252,12 @@ def outage(began, ended, lost=1, late=0):
     return {'began': began, 'ended': ended, 'seconds': (90 if ended is None else ended) - began, 'lost': lost, 'late': late}
 
 
-def probed(one=(), one_owners=None, two=(), two_owners=None, no_mac=''):
+def probed(one=(), one_owners=None, two=(), two_owners=None, no_mac='', gap=0.012):
     """What the witness saw; a fault is made after 2 s and healed after 8."""
     owners = {ONE: [owner(0, 'a'), owner(2.8, 'b'), owner(12, 'a')] if one_owners is None else one_owners,
               TWO: [owner(0, 'b')] if two_owners is None else two_owners}
-    return {'began': BEGAN, 'probes': [{'address': address, 'outages': [*outages], 'owners': owners[address], 'no_mac': no_mac}
-                                       for address, outages in ((ONE, one), (TWO, two))]}
+    return {'began': BEGAN, 'longest_gap': gap, 'probes': [{'address': address, 'outages': [*outages], 'owners': owners[address], 'no_mac': no_mac}
+                                                            for address, outages in ((ONE, one), (TWO, two))]}
 
 
 NOTES = 'injected 1002.5\ncheck check_nginx 7\nhealed 1008.5\nhealed 1009\n'
@@ -293,6 +345,9 @@ def test_drain_may_be_late_and_loses_nothing():
     assert (lost['passed'], lost['why']) == (False, '3 probes were lost, and a drain loses none')
     assert not judged('drain', probed([outage(11.6, 12.0, lost=1)]))[1]['passed']
     assert not judged('drain', probed([outage(2.0, 2.5, lost=0, late=50)]), sla=0.2)[1]['passed']
+    # an SLA allows no loss
+    lost = judged('drain', probed([outage(2.0, 2.5, lost=3, late=47)]), sla=60)[1]
+    assert (lost['passed'], lost['why']) == (False, '3 probes were lost, and a drain loses none')
 
 
 def test_peer_that_does_not_take_over():
@@ -313,6 +368,30 @@ def test_expected_split_brain():
     assert result['passed']
     assert vip['why'] == 'split brain, as it has to be: a, b answered for it at the same time'
     assert vip['taken_over_by'] == 'b'
+
+
+SPLIT = [owner(0, 'a'), owner(5.6, 'a', 'b'), owner(8.1, 'a')]
+
+
+@pytest.mark.parametrize(('outages', 'sla', 'why'), [
+    ([outage(5, None)], None, 'it was not well again'), ([outage(5, 6)], 0.5, 'it was without a good answer for 1.00 s; vipkit_sla allows 0.50 s'),
+    ([outage(9, 10)], 0.5, 'on the way back it was without a good answer for 1.00 s; vipkit_sla allows 0.50 s'),
+    ([outage(9, None)], None, 'on the way back it was not well again'), ([outage(5, 6)], 2, None), ([outage(5, 6), outage(9, 10)], None, None)])
+def test_split_brain_is_judged_by_its_outages(outages, sla, why):
+    vip = judged('vrrp_blocked', probed(outages, SPLIT), sla=sla)[1]
+    assert (vip['passed'], vip['why'] if why else None) == (why is None, why)
+
+
+def test_two_links_of_one_node_are_one_owner():
+    # each answers for the addresses of the other one, too (ARP flux)
+    second = {'device': 'eth1', 'macaddress': '00:00:5e:00:53:1a', 'ipv4': {'address': '192.0.2.11', 'prefix': '24'}}
+    hosts = {**HOSTS, 'a': {'ansible_facts': {**HOSTS['a']['ansible_facts'], 'interfaces': ['eth0', 'eth1'], 'eth1': second}}}
+    both = {'at': 0.1, 'mac': None, 'macs': sorted([MACS['a'], second['macaddress']]), 'line': None}
+    seen = probed([outage(2.0, 2.81)], [owner(0, 'a'), both, owner(2.8, 'b'), {**both, 'at': 12}])
+    plan, described = pair(HTTP)
+    vip = drill_result(run_of('stop_keepalived', cluster=(plan, described)), seen, NOTES, plan, hostvars=hosts, ahead=0.5)['vips'][0]
+    assert (vip['passed'], vip['why'], vip['taken_over_by']) == (True, '', 'b')
+    assert [change['owner'] for change in vip['owners']] == ['a', 'a', 'b', 'a']
 
 
 def test_split_brain_that_does_not_come():
@@ -369,6 +448,25 @@ def test_what_could_not_be_measured_is_a_problem(seen, notes, problem):
     assert result['problems'][0].startswith(problem)
 
 
+@pytest.mark.parametrize(('fault', 'seconds', 'gap', 'sla', 'tells'), [
+    ('stop_keepalived', 0.8, 0.11, None, True), ('stop_keepalived', 0.8, 0.12, None, False), ('stop_keepalived', 0.8, 0.9, 2, True),
+    ('stop_keepalived', 1.5, 0.9, 2, False), ('drain', 0.0, 0.9, 2, False)])
+def test_witness_that_stalls_tells_too_little(fault, seconds, gap, sla, tells):
+    result = judged(fault, probed([outage(2.0, 2.0 + seconds)] if seconds else [], gap=gap), sla=sla)[0]
+    assert result['passed'] is tells
+    assert [text.startswith(f'The witness did not probe for {gap:.2f} s') for text in result['problems']] == ([] if tells else [True])
+
+
+@pytest.mark.parametrize(('said', 'problem'), [
+    (told('FAULT', good=False), 'b: two is in state FAULT, so it would take nothing over: look at its check c, which fails.'),
+    (told('INIT'), 'b: two is in state INIT'), ({'answers': False, 'msg': 'nobody is there', 'instances': [], 'scripts': []}, 'b: nobody is there.'),
+    (told(drained=True), 'b: it is drained, so it would take nothing over: undrain it.')])
+def test_member_that_does_not_come_back_is_a_problem(said, problem):
+    result = judged('stop_keepalived', probed(), told={'a': told(), 'b': said})[0]
+    assert [text.startswith(f'After the healing: {problem}') for text in result['problems']] == [True]
+    assert judged('stop_keepalived', probed(), told={'a': told(), 'b': {'unreachable': True, 'msg': 'no'}, 'c': {'skipped': True}})[0]['passed']
+
+
 def test_every_fault_has_a_time():
     result = drill_result(run_of('stop_keepalived'), {}, '', pair(HTTP)[0], hostvars=HOSTS, tried='1234')
     assert (result['injected'], result['healed']) == (1234.0, None)
@@ -401,6 +499,15 @@ def test_record_of_a_drill():
     lines = drill_table(record)
     assert [line.split()[-1] for line in lines] == ['verdict', 'passed', 'FAILED']
     assert not [line for line in lines if TWO in line]
+
+
+def test_clusters_with_instances_of_the_same_name():
+    described = {name: {'cluster': {'vrrp_instances': [instance('one', number, [*nodes], advert_int=seconds)], 'vrrp_scripts': [], 'scripts': [], 'name': nodes},
+                        'version': '2.3.4'} for nodes, number, seconds in (('ab', 101, 1), ('cd', 102, 3)) for name in nodes}
+    plan = vrrp_plan(described, HOSTS)
+    assert drill_record([], plan, 1, 2, 'client')['settings'] == {
+        'one (a, b)': {'version': 2, 'advert_int': 1.0, 'priorities': {'a': 100, 'b': 50}},
+        'one (c, d)': {'version': 2, 'advert_int': 3.0, 'priorities': {'c': 100, 'd': 50}}}
 
 
 def test_result_that_fails_as_a_whole_has_a_line_of_its_own():

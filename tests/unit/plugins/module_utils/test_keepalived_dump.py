@@ -9,6 +9,7 @@ __metaclass__ = type
 
 import io
 import os
+import signal
 import subprocess
 import sys
 
@@ -129,6 +130,18 @@ def test_one_that_just_starts_is_not_ended_by_a_signal(daemon):
         own.dumps(pid, folder)
     assert 'is just starting' in str(caught.value)
     os.kill(pid, 0)
+
+
+def test_one_that_is_stopped_is_not_asked(daemon):
+    pid, folder = daemon()
+    os.kill(pid, signal.SIGSTOP)
+    os.waitpid(pid, os.WUNTRACED)
+    with pytest.raises(own.Silent) as caught:
+        own.dumps(pid, folder)
+    assert 'is stopped; have it go on' in str(caught.value)
+    os.kill(pid, signal.SIGCONT)
+    assert own.dumps(pid, folder)[0]
+    assert os.listdir(folder) == [], 'nobody has asked it meanwhile'
 
 
 def test_one_that_ends_meanwhile_is_silent(tmpdir, monkeypatch):

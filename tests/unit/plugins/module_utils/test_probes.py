@@ -197,6 +197,19 @@ def test_the_page_of_an_owner_is_one_that_was_asked_for_after_the_change():
     assert [(change['mac'], change['line']) for change in owners.result()] == [(A, 'node128'), (B, 'node129')]
 
 
+def test_with_a_virtual_mac_each_new_page_is_a_change():
+    for mac in ('00:00:5e:00:01:64', '00:00:5e:00:02:64'):
+        owners = _probes.Owners(True)
+        owners.hear(0.01, mac)
+        owners.read(0.02, 0.03, 'node128')
+        owners.read(0.04, 0.06, 'node129')
+        owners.read(0.05, 0.07, 'node128')  # sent before the change
+        owners.hear(0.08, mac)
+        owners.read(0.09, 0.1, 'node128')
+        assert [(change['at'], change['mac'], change['line']) for change in owners.result()] == [
+            (0.01, mac, 'node128'), (0.06, mac, 'node129'), (0.1, mac, 'node128')]
+
+
 def test_without_hardware_addresses_each_new_page_is_a_change():
     owners = _probes.Owners(False)
     for at, line in enumerate(['node128', 'node128', 'node129', 'node128']):

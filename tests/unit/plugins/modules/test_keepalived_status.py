@@ -17,6 +17,10 @@ from ansible_collections.vipkit.ha.plugins.modules import keepalived_status as o
 DUMPS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'roles', 'keepalived', 'dumps')
 
 
+SILENT = {'answers': False, 'instances': []}
+INIT, FAULT, BACKUP, MASTER = [{'answers': True, 'instances': [{'state': state}]} for state in ('INIT', 'FAULT', 'BACKUP', 'MASTER')]
+
+
 def dumps(version):
     found = []
     for kind in ('data', 'stats'):
@@ -37,11 +41,42 @@ def test_each_version_tells_the_same_and_never_the_password(version):
     assert 'Password = nanfei' in dumps(version)[0] and 'nanfei' not in repr(told)
 
 
-@pytest.mark.parametrize('text, drained', [('253\n', True), ('-1', True), ('0\n', False), ('', False), ('yes', False), (None, False)])
-def test_a_host_is_drained_by_a_number_in_the_file(tmpdir, text, drained):
+@pytest.mark.parametrize('text, drained', [('253\n', True), ('-1', True), ('253 # maintenance\n', True), ('0\n', False), ('', False), ('yes', False),
+                                           (None, False)])
+def test_a_host_is_drained_by_a_number_in_the_file(tmpdir, monkeypatch, text, drained):
     if text is not None:
         tmpdir.join('drain').write(text)
-    assert own.is_drained(str(tmpdir.join('drain'))) is drained
+    assert ran(monkeypatch, [BACKUP], drain_file=str(tmpdir.join('drain')))['drained'] is drained
+
+
+def ran(monkeypatch, told, **options):
+    """What the module returns; told: what keepalived says, one after the other."""
+    said, results = list(told), []
+
+    class Module(object):
+        params = dict(dict(unit='keepalived.service', drain_file=None, timeout=0), **options)
+
+        def __init__(self, **dummy):
+            pass
+
+        def get_bin_path(self, name, required):
+            return 'true'
+
+        def exit_json(self, **result):
+            results.append(result)
+
+    monkeypatch.setattr(own, 'AnsibleModule', Module)
+    monkeypatch.setattr(own, 'look', lambda unit, shown: said.pop(0) if len(said) > 1 else said[0])
+    monkeypatch.setattr(own.signal, 'signal', lambda *dummy: None)
+    monkeypatch.setattr(own, 'PAUSE', 0.01)
+    own.main()
+    return results[0]
+
+
+@pytest.mark.parametrize('told, timeout, state', [
+    ([FAULT, BACKUP], 0, 'FAULT'), ([SILENT, FAULT, INIT, BACKUP, MASTER], 10, 'BACKUP'), ([FAULT], 0.05, 'FAULT')])
+def test_it_waits_until_all_is_whole(monkeypatch, told, timeout, state):
+    assert [one['state'] for one in ran(monkeypatch, told, timeout=timeout)['instances']] == [state]
 
 
 def test_one_that_does_not_run_is_no_failure():
