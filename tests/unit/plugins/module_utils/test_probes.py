@@ -197,6 +197,11 @@ def test_the_page_of_an_owner_is_one_that_was_asked_for_after_the_change():
     assert [(change['mac'], change['line']) for change in owners.result()] == [(A, 'node128'), (B, 'node129')]
 
 
+def test_the_first_line_has_nothing_in_it_that_a_terminal_obeys():
+    body = u'\n n\x1b[31mo\x7fd\x9b2Je\u202e1\u00e4 \x00\nsecond'
+    assert _probes.first_line(body.encode('utf-8')) == u'n[31mod2Je1\u00e4 '
+
+
 def test_with_a_virtual_mac_each_new_page_is_a_change():
     for mac in ('00:00:5e:00:01:64', '00:00:5e:00:02:64'):
         owners = _probes.Owners(True)
