@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -11,7 +12,7 @@ import signal
 import subprocess
 
 import pytest
-from conftest import one_line, variables, wait_until
+from conftest import container, docker, one_line, variables, wait_until
 
 DRILL = 'playbooks/failover_drill.yml'
 NODE, PEER = 'node128', 'node129'
@@ -19,10 +20,33 @@ FAULTS = ['failing_check', 'freeze', 'link_down', 'vrrp_blocked', 'drain']
 REPORTS = pathlib.Path(os.environ['MOLECULE_EPHEMERAL_DIRECTORY']) / 'drill'
 
 
+def asked(*faults, **more):
+    """What a drill is told; how long an address is away decides nothing here."""
+    return variables(vipkit_faults=faults, vipkit_drill_nodes=[NODE], vipkit_sla=60, vipkit_report_dir=str(REPORTS), **more)
+
+
 def drill(cluster, *faults, **more):
-    """Exit code, and what the drill said, as one line; how long an address is away decides nothing here."""
-    code, output = cluster.play(DRILL, *variables(vipkit_faults=faults, vipkit_drill_nodes=[NODE], vipkit_sla=60, vipkit_report_dir=str(REPORTS), **more))
+    """Exit code, and what the drill said, as one line."""
+    code, output = cluster.play(DRILL, *asked(*faults, **more))
     return code, one_line(output)
+
+
+@contextlib.contextmanager
+def drill_under_way(cluster, *faults):
+    """A drill that has just made its first fault. It is killed in the end, if it still runs."""
+    with subprocess.Popen(cluster.command(DRILL, *asked(*faults)), env=cluster.environment,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as run:
+        try:
+            assert wait_until(lambda: cluster.holders(cluster.vip_of(NODE)) == [PEER], 60)
+            yield run
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+
+
+def unit(cluster):
+    """Whether the unit of the fault is there."""
+    return cluster.nodes[NODE].run('systemctl is-active vipkit-drill').stdout.strip()
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +54,7 @@ def nothing_left(cluster):
     """No test leaves a fault behind."""
     yield
     host = cluster.nodes[NODE]
-    assert host.run('systemctl is-active vipkit-drill').stdout.strip() == 'inactive'
+    assert unit(cluster) in ('inactive', 'failed')
     assert 'vipkit_drill' not in host.check_output('nft list tables')
     pid = host.check_output('systemctl show --property=MainPID keepalived').partition('=')[2]
     assert 'check_nginx' not in host.check_output(f'cat /proc/{pid}/mountinfo')
@@ -59,18 +83,29 @@ def test_faults_are_made_measured_and_healed(cluster):
     assert 'split brain' in results['freeze'][mine]['why']
 
 
-def test_killed_drill_heals_all_the_same(cluster):
-    vip = cluster.vip_of(NODE)
-    with subprocess.Popen(cluster.command(DRILL, *variables(vipkit_faults=['stop_keepalived'], vipkit_drill_nodes=[NODE])), env=cluster.environment,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as run:
-        try:
-            assert wait_until(lambda: cluster.holders(vip) == [PEER], 60)
-        finally:
-            os.killpg(run.pid, signal.SIGKILL)
+@pytest.mark.parametrize('killed', ['the drill', 'its unit, too'])
+def test_killed_drill_heals_all_the_same(cluster, killed):
+    with drill_under_way(cluster, 'stop_keepalived'):
+        pass
     # it is still broken, and nobody is left to heal it
     assert not cluster.nodes[NODE].service('keepalived').is_running
+    if killed != 'the drill':
+        cluster.nodes[NODE].check_output('systemctl kill --signal=KILL vipkit-drill')
     assert cluster.becomes(cluster.planned()) == cluster.planned()
-    assert wait_until(lambda: cluster.nodes[NODE].run('systemctl is-active vipkit-drill').stdout.strip() == 'inactive')
+    assert wait_until(lambda: unit(cluster) == ('inactive' if killed == 'the drill' else 'failed'))
+
+
+def test_witness_that_dies_ends_the_drill_with_a_report(cluster):
+    (REPORTS / 'drill.json').unlink(missing_ok=True)
+    with drill_under_way(cluster, 'stop_keepalived', 'freeze') as run:
+        docker('kill', container('client'))
+        try:
+            output = one_line(run.communicate(timeout=300)[0])
+        finally:
+            docker('start', container('client'))
+    assert run.returncode != 0
+    assert 'The witness could not probe' in output and '1 further faults were not made' in output, output[-3000:]
+    assert [result['fault'] for result in json.loads((REPORTS / 'drill.json').read_text())['results']] == ['stop_keepalived']
 
 
 def test_check_that_never_fails_is_named(cluster):
@@ -103,6 +138,13 @@ def test_check_mode_shows_what_would_be_done_and_does_nothing(cluster):
     assert code == 0, output
     assert f'stop_keepalived  {NODE} ' in output and f'vrrp_blocked     {PEER} ' in output
     assert cluster.transitions() == before
+
+
+def test_drill_that_could_not_measure_is_refused(cluster):
+    code, output = drill(cluster, 'stop_keepalived', vipkit_witness=PEER, vipkit_probe_port=81)
+    assert code != 0
+    assert f'No fault was made. {PEER} is a member of the cluster, so it cannot be the witness' in output, output[-3000:]
+    assert f'{PEER} gets no good answer from {cluster.vip_of(NODE)} (' in output
 
 
 def test_drill_without_a_witness_is_refused(cluster):
