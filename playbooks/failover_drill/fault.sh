@@ -4,7 +4,7 @@
 #   fault.sh look FAULT,... ARGUMENT...       what stands against these faults here, and which programs run
 #   fault.sh begin FAULT LEAD LASTS ARGUMENT...  start the unit, which makes one after LEAD seconds, and heals it LASTS seconds later
 #   fault.sh await                            until the unit has ended and healed
-#   fault.sh end                              have it heal now if it has not, say what it noted, and leave nothing behind
+#   fault.sh end                              have it heal now if it has not, say what it noted, and leave nothing behind if all is well
 #   fault.sh make, fault.sh heal              what the unit runs
 # Arguments are interface=NAME, user=NAME, and any number of script=PATH, file=PATH, vip=ADDRESS and protocol=NUMBER. What it says, a line for
 # each thing, goes to stdout; to make and heal a fault, to the file `notes` beside this one.
@@ -223,7 +223,8 @@ end() {
   systemctl stop "$unit"
   systemctl reset-failed "$unit" 2>/dev/null
   cat "$place/notes"
-  rm -rf "$place" "/run/systemd/system/$unit"
+  grep -q '^problem' "$place/notes" || rm -rf "$place"  # what healing needs is kept for whoever does it by hand
+  rm -f "/run/systemd/system/$unit"
   systemctl daemon-reload
 }
 
