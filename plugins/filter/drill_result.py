@@ -17,8 +17,8 @@ description:
   - An address that moves as planned may be away for O(sla), or without one for 1.05 times its limit, one O(interval), and 0.1 s for what is not VRRP's,
     which is the time that systemd, ARP, TCP and a busy host take. One that comes back, and one that the fault does not concern, may be away for
     O(sla), or for one interval and 0.1 s.
-  - C(drain) holds new connections back for an instant, which their clients try again. So it is judged by what was lost, which has to be nothing, and by what was
-    late only where there is an O(sla).
+  - C(drain) holds new connections back for an instant, which their clients try again. So it is judged by what was lost, which has to be nothing, and
+    by what was late only where there is an O(sla).
   - Two hosts that answer for half a second or longer are a split brain. After C(vrrp_blocked) that is what has to be seen, and after C(freeze) it
     is told and does not count, as a keepalived that does not run cannot give anything back. Several hardware addresses of one member are one host.
   - For C(vrrp_blocked) the protocol has no limit, so an outage has to end, and without O(sla) that is all.
@@ -281,7 +281,8 @@ class _Verdict:
             wrong.append(f'{lost} probes were lost, and a drain loses none')
         unlimited = self.sla is None and (vip['splits'] or self.run['kind'] == 'drain')
         if outage is None or (not unlimited and outage > self.allowed(vip['limit'])):
-            wrong.append(_too_long(outage, self.allowed(vip['limit']), self.sla, vip['limit']) + ('' if vip['heir'] else ', and this fault does not concern it'))
+            wrong.append(_too_long(outage, self.allowed(vip['limit']), self.sla, vip['limit'])
+                         + ('' if vip['heir'] else ', and this fault does not concern it'))
         elif back is None or (not unlimited and back > self.allowed(0.0)):
             wrong.append('on the way back ' + _too_long(back, self.allowed(0.0), self.sla, 0.0))
         return wrong

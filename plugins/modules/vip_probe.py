@@ -103,6 +103,8 @@ notes:
   - With O(duration), whoever may open packet sockets (root) also asks every 20 ms, or every O(interval) if that is longer, by ARP or neighbour
     discovery who has each address, if it is on a network of this host. Without that right, or behind a router, owners are told by
     the first line of the page, and RV(probes[].no_mac) tells why.
+  - A virtual MAC (C(00:00:5e:00:01:XX), RFC 5798 section 7.3, C(use_vmac) of keepalived) is the same on every node. With it each new first line of the page
+    counts as a change of owner, too.
   - Such a question names no IP address as its sender. See M(vipkit.ha.vrrp_adverts) for the one case in which it does harm. The answer for an
     IPv6 address goes to all hosts of the network, which correct by it what they know of a neighbour. So a new owner that has failed to announce itself over
     IPv6 is found sooner than without. Over IPv4 the answer goes to this module only.

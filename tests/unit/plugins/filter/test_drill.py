@@ -210,8 +210,8 @@ def test_hosts_that_stand_against_it():
 
 def told(state='BACKUP', good=True, **more):
     """What a keepalived said."""
-    return {'answers': True, 'drained': False, 'instances': [{'name': 'one', 'state': 'MASTER', 'scripts': []}, {'name': 'two', 'state': state, 'scripts': ['c']}],
-            'scripts': [{'name': 'c', 'success': good}, {'name': 'd', 'success': False}], **more}
+    return {'answers': True, 'drained': False, 'scripts': [{'name': 'c', 'success': good}, {'name': 'd', 'success': False}],
+            'instances': [{'name': 'one', 'state': 'MASTER', 'scripts': []}, {'name': 'two', 'state': state, 'scripts': ['c']}], **more}
 
 
 def test_instance_in_fault_stands_against_it():
@@ -502,7 +502,7 @@ def test_record_of_a_drill():
 
 
 def test_clusters_with_instances_of_the_same_name():
-    described = {name: {'cluster': {'vrrp_instances': [instance('one', number, [*nodes], advert_int=seconds)], 'vrrp_scripts': [], 'scripts': [], 'name': nodes},
+    described = {name: {'cluster': {'vrrp_instances': [instance('one', number, [*nodes], advert_int=seconds)], 'vrrp_scripts': [], 'scripts': []},
                         'version': '2.3.4'} for nodes, number, seconds in (('ab', 101, 1), ('cd', 102, 3)) for name in nodes}
     plan = vrrp_plan(described, HOSTS)
     assert drill_record([], plan, 1, 2, 'client')['settings'] == {
