@@ -27,7 +27,7 @@ heal_stop() { systemctl start "$1"; }
 
 # systemd brings it back by itself, and that is part of what is looked at
 break_kill() {
-  local before end=$((SECONDS + lasts))
+  local before end=$((SECONDS + lasts + 1))  # it counts whole seconds
   before=$(property "$1" MainPID)
   systemctl kill --signal=KILL "$1"
   while [ "$SECONDS" -lt "$end" ]; do
