@@ -23,7 +23,7 @@ description:
     is told and does not count, as a keepalived that does not run cannot give anything back. Several hardware addresses of one member are one host.
   - For C(vrrp_blocked) the protocol has no limit, so an outage has to end, and without O(sla) that is all.
   - A witness that did not probe for longer than an interval and 0.1 s may have missed an outage of so long, or the rest of one. That is a problem, unless
-    there is an O(sla), and every outage with so much more would still be within it. With C(drain) it is one in any case.
+    there is an O(sla), and every outage with so much more would still be within it.
 positional: _input, probed, noted
 options:
   _input:
@@ -291,7 +291,7 @@ class _Verdict:
         """Why what a witness saw that did not probe for so long tells too little."""
         hidden = gap - self.interval
         seen = [seconds for vip in vips for seconds in (vip['outage'], vip['fail_back_outage']) if seconds is not None]
-        if hidden <= ALLOWANCE or (self.sla is not None and self.run['kind'] != 'drain' and max(seen, default=0.0) + hidden <= self.sla):
+        if hidden <= ALLOWANCE or (self.sla is not None and max(seen, default=0.0) + hidden <= self.sla):
             return []
         return [f'The witness did not probe for {_seconds(gap)}, and an outage of so long may have been missed: look what keeps it busy, '
                 'or give a longer vipkit_probe_interval.']

@@ -450,7 +450,7 @@ def test_what_could_not_be_measured_is_a_problem(seen, notes, problem):
 
 @pytest.mark.parametrize(('fault', 'seconds', 'gap', 'sla', 'tells'), [
     ('stop_keepalived', 0.8, 0.11, None, True), ('stop_keepalived', 0.8, 0.12, None, False), ('stop_keepalived', 0.8, 0.9, 2, True),
-    ('stop_keepalived', 1.5, 0.9, 2, False), ('drain', 0.0, 0.9, 2, False)])
+    ('stop_keepalived', 1.5, 0.9, 2, False), ('drain', 0.0, 0.9, None, False), ('drain', 0.0, 0.9, 2, True)])
 def test_witness_that_stalls_tells_too_little(fault, seconds, gap, sla, tells):
     result = judged(fault, probed([outage(2.0, 2.0 + seconds)] if seconds else [], gap=gap), sla=sla)[0]
     assert result['passed'] is tells
