@@ -174,7 +174,8 @@ def status_of(data, stats):
     for one in instances:
         own = counters.get(one['name'], {})
         one.update(became_master=own.get('Became master'), released_master=own.get('Released master'))
-    return {'answers': True, 'states': sorted(set(one['state'] for one in instances)), 'instances': instances, 'scripts': [{'name': name, 'success': good} for name, good in scripts]}
+    return {'answers': True, 'states': sorted(set(one['state'] for one in instances)), 'instances': instances,
+            'scripts': [{'name': name, 'success': good} for name, good in scripts]}
 
 
 def is_whole(told):

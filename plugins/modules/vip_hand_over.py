@@ -136,7 +136,7 @@ notes:
     and RV(held_by) is empty. Its rules end by themselves after a second, whatever becomes of the module.
   - A request that takes longer than O(lead) is cut off when its address moves, as with every move of an address. RV(units[].cut) tells how
     many connections that were.
-  - keepalived has to have read a configuration with the tracked files, which the role M(ignore:keepalived) writes.
+  - keepalived has to have read a configuration with the tracked files, which the role keepalived writes.
 seealso:
   - module: vipkit.ha.vip_ownership
   - plugin: vipkit.ha.hand_overs
@@ -213,7 +213,6 @@ import binascii
 import os
 import select
 import socket
-import subprocess
 import sys
 
 try:
@@ -223,7 +222,7 @@ except ImportError:  # Python 2
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_native
-from ansible_collections.vipkit.ha.plugins.module_utils import _artifact, _clock, _keepalived, _neighbour, _netlink, _nginx, _vrrp
+from ansible_collections.vipkit.ha.plugins.module_utils import _artifact, _clock, _hold, _keepalived, _neighbour, _netlink, _nginx, _vrrp
 from ansible_collections.vipkit.ha.plugins.module_utils._wire import ListenError, choose, links, opened
 
 FAULT = 254
@@ -232,11 +231,9 @@ DRAINED = 1             # each instance has a weight for it that leaves it prior
 LEAST = 253             # lowers every priority below 255 as far
 LONGEST_LEAD = 0.8      # a client asks again after 1 s (RFC 6298 section 2)
 ASIDE = 30              # seconds after which nobody stands aside any more
-HOLD = 1                # seconds after which the kernel itself ends it
 LEAST_LEAD = 0.05
 PAUSE = 0.005           # between two looks
 ESTABLISHED = '01'
-TABLE = 'vipkit_hold'
 
 WAITING = 'waiting'
 LOWERED = 'lowered'
@@ -341,117 +338,6 @@ def as_in_table(address):
     return to_native(binascii.hexlify(turned)).upper()
 
 
-# --- new connections ---
-
-class Nft(object):
-    """Leaves new connections to some addresses unanswered. The kernel ends it by itself."""
-
-    name = 'nft'
-
-    def __init__(self):
-        self.load('add table inet {t}\ndelete table inet {t}\nadd table inet {t}\n'
-                  'add set inet {t} v4 {{ type ipv4_addr; flags timeout; }}\nadd set inet {t} v6 {{ type ipv6_addr; flags timeout; }}\n'
-                  'add chain inet {t} input {{ type filter hook input priority -300; }}\n'
-                  'add rule inet {t} input ip daddr @v4 tcp flags & (syn|ack) == syn drop\n'
-                  'add rule inet {t} input ip6 daddr @v6 tcp flags & (syn|ack) == syn drop\n'.format(t=TABLE))
-
-    def load(self, commands):
-        call(['nft', '-f', '-'], commands)
-
-    def on(self, addresses):
-        self.load(''.join('add element inet {0} {1} {{ {2} timeout {3}s }}\n'.format(TABLE, 'v6' if ':' in address else 'v4', address, HOLD)
-                          for address in sorted(addresses)))
-
-    def off(self, addresses):
-        """The rest of a second changes nothing for a host that no longer has the address."""
-
-    def close(self):
-        try:
-            self.load('delete table inet {0}\n'.format(TABLE))
-        except HandOverError:
-            pass  # somebody has flushed all tables meanwhile
-
-
-class Iptables(object):
-    """The same where there is no nft; a process of its own ends it, whatever becomes of this one."""
-
-    name = 'iptables'
-
-    def __init__(self):
-        call(['iptables', '-w', '-S', 'INPUT'])
-        self.held = set()
-
-    def rules(self, verb, addresses):
-        for address in sorted(addresses):
-            if ':' in address and not on_path('ip6tables'):
-                continue
-            yield ['ip6tables' if ':' in address else 'iptables', '-w', verb, 'INPUT', '-d', address, '-p', 'tcp', '--syn', '-j', 'DROP']
-
-    def on(self, addresses):
-        removal = '; '.join(' '.join(rule) for rule in self.rules('-D', addresses))
-        end_later(removal, HOLD)
-        self.held |= addresses
-        for rule in self.rules('-I', addresses):
-            call(rule)
-
-    def off(self, addresses):
-        """The process that was started with it does that."""
-
-    def close(self):
-        """What came after its own end goes, too."""
-        for rule in self.rules('-D', self.held):
-            try:
-                call(rule)
-            except HandOverError:
-                pass  # as it should be: it is gone
-
-
-class Nothing(object):
-    """Where neither can be used."""
-
-    name = ''
-
-    def on(self, addresses):
-        pass
-
-    off = on
-
-    def close(self):
-        pass
-
-
-def call(command, text=''):
-    """Run a command that must not fail."""
-    try:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, close_fds=True)
-    except EnvironmentError as error:
-        raise HandOverError('{0}: {1}'.format(command[0], error))
-    said = process.communicate(text.encode('ascii'))[0]
-    if process.returncode != 0:
-        raise HandOverError('{0}: {1}'.format(' '.join(command), to_native(said, errors='replace').strip()))
-
-
-def on_path(program):
-    return any(os.access(os.path.join(directory, program), os.X_OK) for directory in os.environ.get('PATH', '').split(os.pathsep))
-
-
-def end_later(commands, seconds):
-    """Have a process of its own end something, whatever becomes of this one."""
-    with open(os.devnull, 'r+b') as nothing:
-        subprocess.Popen(['sh', '-c', 'sleep {0}; {1}'.format(seconds, commands or ':')], stdin=nothing, stdout=nothing, stderr=nothing, close_fds=True,
-                         preexec_fn=os.setsid)
-
-
-def what_holds_back():
-    """The first of them that works here."""
-    for kind in (Nft, Iptables):
-        try:
-            return kind()
-        except HandOverError:
-            continue
-    return Nothing()
-
-
 # --- the host ---
 
 def held_addresses():
@@ -553,7 +439,7 @@ def restore(units):
 def yielded(host, units, wires):
     held = held_addresses()
     ours = [unit for unit in units if unit.addresses & held]
-    holder = what_holds_back() if ours else Nothing()
+    holder = _hold.what_holds_back() if ours else _hold.Nothing()
     try:
         if ours:
             host.yield_all(ours, wires, holder)
@@ -593,7 +479,7 @@ def aside(units):
     """Be in no position to take what others hold, for a moment."""
     held = held_addresses()
     others = [unit for unit in units if not unit.addresses & held]
-    end_later('; '.join('test "$(cat {0})" != {1} || echo 0 >{0}'.format(quote(unit.file), BESIDE) for unit in others), ASIDE)
+    _hold.end_later('; '.join('test "$(cat {0})" != {1} || echo 0 >{0}'.format(quote(unit.file), BESIDE) for unit in others), ASIDE)
     for unit in others:
         write(unit.file, BESIDE)
     return bool(others), {'units': [{'name': unit.name, 'outcome': 'aside' if unit in others else 'held'} for unit in units]}
@@ -640,7 +526,7 @@ def main():
                     changed, answer = yielded(host, units, wires)
                 else:
                     changed, answer = ready(host, units, wires, max([1] + [3 * one['advert_int'] + 1 for one in params['units']]))
-    except (HandOverError, ListenError, _netlink.NetlinkError, _nginx.NginxError, _artifact.ArtifactError) as error:
+    except (HandOverError, ListenError, _netlink.NetlinkError, _nginx.NginxError, _artifact.ArtifactError, _hold.HoldError) as error:
         module.fail_json(msg=to_native(error))
     module.exit_json(changed=changed, elapsed=round(_clock.monotonic() - start, 3), **answer)
 

@@ -256,8 +256,8 @@ def probed(one=(), one_owners=None, two=(), two_owners=None, no_mac='', gap=0.01
     """What the witness saw; a fault is made after 2 s and healed after 8."""
     owners = {ONE: [owner(0, 'a'), owner(2.8, 'b'), owner(12, 'a')] if one_owners is None else one_owners,
               TWO: [owner(0, 'b')] if two_owners is None else two_owners}
-    return {'began': BEGAN, 'longest_gap': gap, 'probes': [{'address': address, 'outages': [*outages], 'owners': owners[address], 'no_mac': no_mac}
-                                                            for address, outages in ((ONE, one), (TWO, two))]}
+    probes = [{'address': address, 'outages': [*outages], 'owners': owners[address], 'no_mac': no_mac} for address, outages in ((ONE, one), (TWO, two))]
+    return {'began': BEGAN, 'longest_gap': gap, 'probes': probes}
 
 
 NOTES = 'injected 1002.5\ncheck check_nginx 7\nhealed 1008.5\nhealed 1009\n'
