@@ -42,9 +42,6 @@ class Nft(object):
         self.load(''.join('add element inet {0} {1} {{ {2} timeout {3}s }}\n'.format(TABLE, 'v6' if ':' in address else 'v4', address, HOLD)
                           for address in sorted(addresses)))
 
-    def off(self, addresses):
-        """The rest of a second changes nothing for a host that no longer has the address."""
-
     def close(self):
         try:
             self.load('delete table inet {0}\n'.format(TABLE))
@@ -74,9 +71,6 @@ class Iptables(object):
         for rule in self.rules('-I', addresses):
             call(rule)
 
-    def off(self, addresses):
-        """The process that was started with it does that."""
-
     def close(self):
         """What came after its own end goes, too."""
         for rule in self.rules('-D', self.held):
@@ -93,8 +87,6 @@ class Nothing(object):
 
     def on(self, addresses):
         pass
-
-    off = on
 
     def close(self):
         pass

@@ -282,7 +282,6 @@ class Unit(object):
         if self.state == WAITING:
             if not held:
                 self.state = GONE
-                todo.append('release')
             elif now >= self.ready and (advertised or self.faults):
                 self.state, self.since = LOWERED, now
                 todo.append('lower')
@@ -293,7 +292,6 @@ class Unit(object):
             self.taken = self.taken or taken
             if not held and self.taken:
                 self.state, self.took = GONE, now - self.since
-                todo.append('release')
             elif now >= self.since + self.patience:
                 self.state = STAYED
         return todo
@@ -400,8 +398,6 @@ class Host(object):
         if action == 'hold':
             holder.on(unit.addresses)
             close_kept(self.pid_path, self.loaded_sums, unit.addresses)
-        elif action == 'release':
-            holder.off(unit.addresses)
         elif action == 'lower':
             write(unit.file, unit.value)
 

@@ -38,13 +38,14 @@ def course(one, until, gone_at=None, adverts_from=0.7, interval=1.0, step=0.1, t
 
 def test_it_lowers_right_after_an_advert_and_holds_back_for_the_last_moment():
     one = unit()
-    assert course(one, 6, gone_at=4.6) == [(0.7, 'lower'), (4.1, 'hold'), (4.6, 'release')]
+    assert course(one, 6, gone_at=4.6) == [(0.7, 'lower'), (4.1, 'hold')]
     assert (one.state, round(one.took, 1)) == (vip_hand_over.GONE, 3.9)
 
 
 def test_where_the_moment_comes_sooner_than_the_lead_it_holds_back_first():
     one = unit(lead=0.38, advert_int=0.1, delay=0.3, patience=2.5)
-    assert course(one, 2, gone_at=0.5, adverts_from=0.05, interval=0.05, step=0.05) == [(0.0, 'hold'), (0.1, 'lower'), (0.5, 'release')]
+    assert course(one, 2, gone_at=0.5, adverts_from=0.05, interval=0.05, step=0.05) == [(0.0, 'hold'), (0.1, 'lower')]
+    assert (one.state, round(one.took, 2)) == (vip_hand_over.GONE, 0.4)
 
 
 def test_what_is_not_taken_over_stays():
@@ -61,20 +62,23 @@ def test_a_host_that_does_not_advertise_gives_nothing_away():
 
 def test_an_address_that_goes_by_itself_is_gone():
     one = unit()
-    assert course(one, 2, gone_at=0.3) == [(0.3, 'release')]
+    assert course(one, 0.2, gone_at=0.3) == [] and one.state == vip_hand_over.WAITING
+    assert course(one, 2, gone_at=0.3) == []
     assert one.state == vip_hand_over.GONE
 
 
 def test_a_moment_that_cannot_be_foretold_holds_nothing_back():
     one = unit(delay=None, patience=40.0)
-    assert course(one, 40, gone_at=34) == [(0.7, 'lower'), (34.0, 'release')]
+    assert course(one, 40, gone_at=34) == [(0.7, 'lower')]
+    assert (one.state, round(one.took, 1)) == (vip_hand_over.GONE, 33.3)
 
 
 def test_a_fault_needs_no_advert_and_is_over_before_clients_ask_again():
     one = unit(value=254, delay=0.62, patience=2.0)
     assert one.lead + one.delay <= vip_hand_over.LONGEST_LEAD + 0.001
     # keepalived takes the address off at once; somebody has it when the delay is over
-    assert course(one, 3, gone_at=0.4, taken_at=0.85) == [(0.0, 'hold'), (0.2, 'lower'), (0.9, 'release')]
+    assert course(one, 3, gone_at=0.4, taken_at=0.85) == [(0.0, 'hold'), (0.2, 'lower')]
+    assert (one.state, round(one.took, 1)) == (vip_hand_over.GONE, 0.7)
 
 
 def test_a_fault_that_nobody_takes_over_is_none():
