@@ -458,7 +458,8 @@ class Upgrade(object):
                         raise NginxError('process {0} does not end; look what the system has against that, and run this again'.format(
                             older.process.pid))
         left = self.watch.pid_path + '.oldbin'
-        if os.path.exists(left) and not _nginx.process(self.watch.proc, _nginx.pid_in(left)):
+        # one that was killed leaves its file, and may be listed for a moment when it is none any more
+        if os.path.exists(left) and not self.watch.look().older:
             os.unlink(left)
 
     def withdraw(self, old):
