@@ -14,6 +14,7 @@ description:
   - A better node takes over 3 adverts and its skew time after the last advert of the old priority (RFC 5798 section 6.1,
     C(Master_Down_Interval)); after a fault it takes its skew time alone.
   - What nobody else alive serves is left out, since it cannot be handed over. So is what has priority 255, which no weight lowers.
+  - With O(told), who cannot take over is left out, and the numbers are those that keepalived goes by, whatever the inventory wants by now.
 positional: _input, host, living
 options:
   _input:
@@ -29,6 +30,9 @@ options:
     type: list
     elements: str
     required: true
+  told:
+    description: What M(vipkit.ha.keepalived_status) returned on each host that was asked, by its name. A host that is missing does not answer.
+    type: dict
   priorities:
     description: Priorities of the next node by the name of the instance or sync group, where they are not those of the plan.
     type: dict
@@ -65,50 +69,54 @@ _value:
 """
 
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import number
-from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import advert_int, checks_of, effective, master_down, skew
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import advert_int, master_down, skew, version_of
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_told import in_force, priority_of, why_unable
 
 FAULT = 254
 PASSED_ON = ('name', 'file', 'value', 'addresses')
 SLACK = 1  # seconds that hosts and networks may take beside the protocol
 
 
-def _parts(plan, node, unit):
-    """(conf, block) of each instance of a unit on a node that has all of them, or nothing."""
+def _parts(plan, told, node, unit):
+    """(conf, block, priority) of each instance of a unit on a node that has all of them, or nothing."""
     conf = plan['hosts'][node]['conf']
     blocks = {block['name']: block for block in conf['vrrp_instance']}
-    return [(conf, blocks[name]) for name in unit['instances']] if blocks.keys() >= set(unit['instances']) else []
+    if not blocks.keys() >= set(unit['instances']):
+        return []
+    return [(conf, in_force(told, node, blocks[name]), priority_of(told, node, conf, blocks[name])) for name in unit['instances']]
 
 
-def _priority(conf, block):
-    """What an instance has while its checks are good."""
-    return effective(block['priority'], checks_of(conf, block))
+def _after(own, parts):
+    """The parts of the next node as they follow a master: with version 3 it goes by the interval that the adverts name (RFC 5798 section 5.2.7)."""
+    return [(conf, {**block, 'advert_int': master['advert_int']} if version_of(conf, block) == 3 else block, priority)
+            for (dummy, master, dummy2), (conf, block, priority) in zip(own, parts)]
 
 
 def _moments(unit, parts, priority):
     """(seconds until the next node takes over, seconds after which it is certain that it does not)."""
-    known = [(conf, block, priority or _priority(conf, block)) for conf, block in parts]
-    waits = max(number(block.get('preempt_delay')) or 0 for conf, block in parts)
+    known = [(conf, block, priority or own) for conf, block, own in parts]
+    waits = max(number(block.get('preempt_delay')) or 0 for conf, block, own in parts)
     # a check may have lowered the priority of the next one, and an advert may be lost
-    latest = max(master_down(conf, block, 1) + advert_int(conf, block) for conf, block in parts) + SLACK
+    latest = max(master_down(conf, block, 1) + advert_int(conf, block) for conf, block, own in parts) + SLACK
     if unit['value'] >= FAULT:
-        return max(skew(*part) for part in known), max(skew(conf, block, 1) for conf, block in parts) + SLACK
+        return max(skew(*part) for part in known), max(skew(conf, block, 1) for conf, block, own in parts) + SLACK
     return None if waits else max(master_down(*part) for part in known), waits + latest
 
 
-def hand_overs(plan, host, living, priorities=None, heir=None):
+def hand_overs(plan, host, living, told=None, priorities=None, heir=None):
     """What a host can hand over, and how long each takes."""
     found, wanted = [], set(plan['hosts'][heir]['owned']) if heir else None
     for unit in plan['hosts'][host]['units']:
         if wanted is not None and not wanted & set(unit['addresses']):
             continue
-        heirs = [parts for parts in (_parts(plan, node, unit) for node in living if node != host) if parts]
+        heirs = [parts for parts in (_parts(plan, told, node, unit) for node in living
+                                     if node != host and not why_unable(told, node, unit['instances'])) if parts]
         if heirs:
-            best = max(heirs, key=lambda parts: _priority(*parts[0]))
-            delay, patience = _moments(unit, best, (priorities or {}).get(unit['name']))
-            own = _parts(plan, host, unit)
+            own = _parts(plan, told, host, unit)
+            delay, patience = _moments(unit, _after(own, max(heirs, key=lambda parts: parts[0][2])), (priorities or {}).get(unit['name']))
             found.append({**{key: unit[key] for key in PASSED_ON}, 'delay': delay, 'patience': patience,
-                          'routers': [{**router, 'priority': _priority(*part)} for router, part in zip(unit['routers'], own)],
-                          'advert_int': max(advert_int(*part) for part in own)})
+                          'routers': [{**router, 'priority': part[2]} for router, part in zip(unit['routers'], own)],
+                          'advert_int': max(advert_int(conf, block) for conf, block, dummy in own)})
     return found
 
 

@@ -30,7 +30,14 @@ options:
     description: Leave out those that the host has for itself, and those that it cannot give away because of priority 255.
     type: bool
     default: false
+  told:
+    description:
+      - What M(vipkit.ha.keepalived_status) returned on each host that was asked, by its name. Then whoever is unfit does not count, as
+        P(vipkit.ha.unfit#filter) says. A host that is missing does not answer.
+    type: dict
 seealso:
+  - plugin: vipkit.ha.unfit
+    plugin_type: filter
   - plugin: vipkit.ha.hand_overs
     plugin_type: filter
 """
@@ -49,15 +56,18 @@ _value:
   sample: [192.168.100.100]
 """
 
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_told import why_unfit
 
-def left_behind(plan, host, serving, shared=False):
+
+def left_behind(plan, host, serving, shared=False, told=None):
     """The addresses that nobody else could serve."""
     movable = {address for unit in plan['hosts'][host]['units'] for address in unit['addresses']}
     found = []
     for vip in plan['vips']:
         others = set(vip['nodes']) - {host}
         is_stuck = not others or vip['address'] not in movable
-        if host in vip['nodes'] and (not shared if is_stuck else not others & set(serving)):
+        fit = [node for node in others & set(serving) if not why_unfit(plan, told, node, [vip['instance']])]
+        if host in vip['nodes'] and (not shared if is_stuck else not fit):
             found.append(vip['address'])
     return found
 

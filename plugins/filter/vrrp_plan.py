@@ -100,7 +100,7 @@ _value:
 
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_lint import OWNER_PRIORITY, fault_silences, lint
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import clusters_of, entries, number
-from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import checks_of, effective
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import best
 
 DRAIN = 'vipkit_drain'  # the tracker of the whole host
 LEAST = 253  # what a tracked file takes off: all but 1 of every priority ...
@@ -140,8 +140,8 @@ def _add_trackers(host, cluster, build, instances):
             unit['routers'].append({'interface': node.interface, 'family': 'inet6' if instance.family == 6 else 'inet',
                                     'virtual_router_id': instance.router_id, 'priority': node.priority})
             # exactly as much as leaves 1: keepalived 2.0.7 makes 0 of less when it reloads, and with priority 1 there is nothing to take off
-            best = effective(node.priority or 1, checks_of(host['conf'], node.block))
-            drain = [f'{DRAIN} weight -{best - 1}'] if best > 1 else []
+            most = best(host['conf'], node.block)
+            drain = [f'{DRAIN} weight -{most - 1}'] if most > 1 else []
             trackers[instance.name] = [*drain, unit['tracker']]
     for block in host['conf']['vrrp_instance']:
         if block['name'] in trackers:
@@ -179,12 +179,11 @@ def _hosts(cluster):
         present = {block['name'] for block in host['conf']['vrrp_instance']}
         groups = [group for group in cluster.sync_groups if present.issuperset(group.get('group') or [None])]
         build = cluster.build(instances[name][0][1])
+        if groups:
+            # without sync_group_tracking_weight keepalived ignores weights in it, and the lint has seen that there are no others
+            host['conf']['vrrp_sync_group'] = [{'sync_group_tracking_weight': True, **group} for group in groups] if build.drain_file else groups
         if build.drain_file:
             _add_trackers(host, cluster, build, instances[name])
-            # else keepalived ignores weights in it, and the lint has seen that there are no others
-            groups = [{'sync_group_tracking_weight': True, **group} for group in groups]
-        if groups:
-            host['conf']['vrrp_sync_group'] = groups
     return hosts
 
 

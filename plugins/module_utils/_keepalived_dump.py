@@ -72,6 +72,12 @@ def whole(value):
     return None if found is None else int(found)
 
 
+def seconds(value):
+    """Return the seconds of a text such as 1 sec or 200 milli-sec."""
+    found = number(value)
+    return found / 1000 if found and 'milli' in value else found
+
+
 def instance(name, lines):
     """Return what is told of an instance, but for the password; of one with a MAC address of its own, the interface below that."""
     values, lists = fields(lines)
@@ -84,6 +90,10 @@ def instance(name, lines):
         'state': values.get('State'),
         'priority': whole(values.get('Priority')),
         'effective_priority': whole(values.get('Effective priority')),
+        'version': whole(values.get('VRRP Version')),
+        'advert_int': seconds(values.get('Advert interval')),
+        'down_timer_adverts': whole(values.get('Down timer adverts')),
+        'preempt_delay': number(values.get('Preempt delay')),
         'last_transition': number(values.get('Last transition')),
         'addresses': [one.split()[0].partition('/')[0] for key in ('Virtual IP', 'Virtual IP Excluded') for one in lists.get(key, [])],
         'scripts': [one.split()[0] for one in lists.get('Tracked scripts', [])],

@@ -58,6 +58,12 @@ options:
     description:
       - The tracked file that keeps virtual IPs away from this host, if it is wanted whether it does.
     type: path
+  trackers:
+    description:
+      - The tracked files, by the names that the configuration gives them, which keepalived has to have read for RV(tracks).
+    type: list
+    elements: str
+    default: []
   planned:
     description:
       - What the host should have, for RV(deviations). Nothing of it is written.
@@ -238,12 +244,12 @@ config_sha256:
   returned: when the host could be read
   type: str
   sample: 4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a
-track_files:
-  description: The names of the tracked files that the file at O(path) defines. None, if it is not the one that keepalived has read (O(loaded)).
+tracks:
+  description:
+    - Whether the file at O(path) defines all of O(trackers), and is the one that keepalived has read (O(loaded)).
   returned: when the host could be read
-  type: list
-  elements: str
-  sample: [vipkit_drain, vipkit_yield_vrrp_instance_1]
+  type: bool
+  sample: true
 drained:
   description: Whether the host is drained, as far as O(drain_file) says it.
   returned: when the host could be read
@@ -487,7 +493,7 @@ def deviations(path, loaded, planned):
 def track_files(path):
     """Return the names of the tracked files that a configuration file defines."""
     text = text_of(path)
-    return [words[1] for words, dummy in _keepalived.parse(text) if len(words) > 1 and words[0] in (u'vrrp_track_file', u'track_file')]
+    return set(words[1] for words, dummy in _keepalived.parse(text) if len(words) > 1 and words[0] in (u'vrrp_track_file', u'track_file'))
 
 
 def main():
@@ -497,6 +503,7 @@ def main():
             path=dict(type='path'),
             loaded=dict(type='path', default='/run/keepalived.loaded'),
             drain_file=dict(type='path'),
+            trackers=dict(type='list', elements='str', default=[]),
             planned=dict(
                 type='dict',
                 options=dict(
@@ -532,7 +539,8 @@ def main():
         result['version'] = _keepalived.version('/proc/%d/exe' % result['main_pid']) if result['main_pid'] else None
         result['config_sha256'] = checksum(module.params['path'])
         loaded = _keepalived_planned.loaded_sum(text_of(module.params['loaded']))
-        result['track_files'] = track_files(module.params['path']) if loaded and loaded == result['config_sha256'] else []
+        is_read = bool(loaded) and loaded == result['config_sha256']
+        result['tracks'] = is_read and set(module.params['trackers']) <= track_files(module.params['path'])
         result['drained'] = bool(module.params['drain_file'] and _keepalived.tracked_number(module.params['drain_file']))
         if module.params['planned']:
             result['deviations'] = deviations(module.params['path'], loaded, module.params['planned'])

@@ -125,6 +125,18 @@ instances:
     effective_priority:
       description: The same with what checks and tracked files add to it.
       type: int
+    version:
+      description: Its version of VRRP.
+      type: int
+    advert_int:
+      description: Seconds between its adverts.
+      type: float
+    down_timer_adverts:
+      description: Adverts that it misses until it takes the master for dead; null where keepalived does not tell, since it is always 3 (before 2.2.3).
+      type: int
+    preempt_delay:
+      description: Seconds that it waits before it preempts; null if none.
+      type: float
     last_transition:
       description: When it has changed its state last, in seconds since the epoch.
       type: float

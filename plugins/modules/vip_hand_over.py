@@ -21,16 +21,18 @@ description:
   - For the last instants before it, new connections are left unanswered; their clients try again after a second (RFC 6298), and reach
     the new owner. Connections that nginx keeps open are closed as on a reload. So requests under way come to their end,
     and none is cut off that takes less than O(lead).
+  - Whatever lowers a priority without O(drained=true) ends by itself, whatever becomes of the controller, after 30 s with V(aside), else after
+    2 minutes.
   - A node that takes nothing over makes the module fail. The priority is then what it was, and no address has moved away
     for good.
 options:
   state:
     description:
       - V(yielded) gives away all of O(units) that the host holds, and with O(drained=true) notes it as drained, which outlives a reboot.
-      - V(ready) is the first step back. The host is no longer drained, and its priority just below that of whoever holds the
-        virtual IPs, so that it is the next one when that one yields.
+      - V(ready) is the first step back. The host is no longer drained, and its priority not above that of whoever holds the
+        virtual IPs, so that it is the next one when that one yields. Where that is 2 or less, both are equal, and nobody preempts.
       - V(aside) keeps the host from becoming master of what it does not hold, for the moment in which all members change something that they
-        have to share. After 30 s this ends by itself, whatever becomes of the controller.
+        have to share.
       - V(normal) gives every unit its own priority again.
     type: str
     choices: [yielded, ready, aside, normal]
@@ -100,7 +102,7 @@ options:
     type: path
     required: true
   drained:
-    description: Whether V(yielded) leaves the host drained. Without it the units stay lowered until V(normal).
+    description: Whether V(yielded) leaves the host drained. Without it the units stay lowered until V(normal), or until that has ended by itself.
     type: bool
     default: false
   lead:
@@ -231,6 +233,7 @@ DRAINED = 1             # each instance has a weight for it that leaves it prior
 LEAST = 253             # lowers every priority below 255 as far
 LONGEST_LEAD = 0.8      # a client asks again after 1 s (RFC 6298 section 2)
 ASIDE = 30              # seconds after which nobody stands aside any more
+LOWERED_FOR = 120       # and after which what a killed run has left lowered is as it was
 LEAST_LEAD = 0.05
 PAUSE = 0.005           # between two looks
 ESTABLISHED = '01'
@@ -432,6 +435,19 @@ def restore(units):
         write(unit.file, 0)
 
 
+def written_once(path):
+    """What tells a file from any that is written in its place later, as `stat -c` with this format says it."""
+    found = os.stat(path)
+    return '{0} {1}'.format(found.st_ino, int(found.st_ctime))
+
+
+def end_later(units, after):
+    """Have these units as they were after so many seconds, unless somebody has written their files anew."""
+    commands = ['test "$(stat -c "%i %Z" {0})" != "{1}" || echo 0 >{0}'.format(quote(unit.file), written_once(unit.file)) for unit in units]
+    if commands:
+        _hold.end_later('; '.join(commands), after)
+
+
 def yielded(host, units, wires):
     held = held_addresses()
     ours = [unit for unit in units if unit.addresses & held]
@@ -454,6 +470,8 @@ def yielded(host, units, wires):
         # first this, so that the priority never rises in between
         changed = write(host.drain_file, DRAINED) or changed
         restore(units)
+    else:
+        end_later(ours, LOWERED_FOR)
     return changed, {'held_by': holder.name, 'units': [
         {'name': unit.name, 'outcome': 'handed over', 'took': round(unit.took or 0, 3), 'cut': connections(unit.addresses)} if unit in ours
         else {'name': unit.name, 'outcome': 'not held'} for unit in units]}
@@ -467,6 +485,7 @@ def ready(host, units, wires, patience):
         by, priority = unit.below(heard) if not unit.faults else (0, min(unit.routers.values()))
         changed = write(unit.file, by) or changed
         answer.append({'name': unit.name, 'priority': priority, 'outcome': 'next' if set(unit.routers) & set(heard) else 'free'})
+    end_later([unit for unit in units if _keepalived.tracked_number(unit.file)], LOWERED_FOR)
     changed = write(host.drain_file, 0) or changed
     return changed, {'units': answer}
 
@@ -475,9 +494,9 @@ def aside(units):
     """Be in no position to take what others hold, for a moment."""
     held = held_addresses()
     others = [unit for unit in units if not unit.addresses & held]
-    _hold.end_later('; '.join('test "$(cat {0})" != {1} || echo 0 >{0}'.format(quote(unit.file), BESIDE) for unit in others), ASIDE)
     for unit in others:
         write(unit.file, BESIDE)
+        end_later([unit], ASIDE)
     return bool(others), {'units': [{'name': unit.name, 'outcome': 'aside' if unit in others else 'held'} for unit in units]}
 
 

@@ -65,19 +65,31 @@ def checks_of(conf, block, described=()):
     """The scripts that decide about an instance, its own and those of its sync group."""
     scripts = {script['name']: script for script in conf.get('vrrp_script') or []}
     given = {script.get('name'): script.get('check') for script in described or ()}
-    lines = entries(block.get('track_script')) + [line for group in conf.get('vrrp_sync_group') or [] if block['name'] in entries(group.get('group'))
-                                                  for line in entries(group.get('track_script'))]
     found = {}
-    for line in lines:
+    for line in _followed(conf, block, 'track_script'):
         name = tracked(line)[0]
         if name in scripts:
             found[name] = Check(scripts[name], tracked(line, scripts[name].get('weight', 0))[1], given.get(name))
     return list(found.values())
 
 
-def effective(priority, checks, failed=()):
+def _followed(conf, block, keyword):
+    """The lines of a block, and of its sync group, that name what it follows."""
+    return entries(block.get(keyword)) + [line for group in conf.get('vrrp_sync_group') or [] if block['name'] in entries(group.get('group'))
+                                          for line in entries(group.get(keyword))]
+
+
+def best(conf, block):
+    """Priority of an instance while all that it tracks is good. What an own file holds is not known."""
+    weights = {process['name']: process.get('weight', 0) for process in conf.get('vrrp_track_process') or []}
+    others = [tracked(line, weights.get(tracked(line)[0], 0))[1] or 0 for keyword in ('track_interface', 'track_process', 'track_bfd')
+              for line in _followed(conf, block, keyword)]
+    return effective(integer(block.get('priority')) or 1, checks_of(conf, block), gain=sum(weight for weight in others if weight > 0))
+
+
+def effective(priority, checks, failed=(), gain=0):
     """Priority with what checks add while they are good, and take while they are not (keepalived.conf(5), weight)."""
     if priority == 255:
         return priority  # the owner of the address always has it (RFC 5798 section 5.2.4)
     change = sum(min(0, check.weight or 0) if check.name in failed else max(0, check.weight or 0) for check in checks)
-    return min(254, max(1, priority + change))
+    return min(254, max(1, priority + change + gain))

@@ -82,7 +82,7 @@ def test_the_best_one_alive_counts():
     plan = plan_of(three)
     delays = {living: hand_overs(plan, 'a', living.split())[0]['delay'] for living in ('b', 'c', 'b c')}
     assert delays['b'] == delays['b c'] < delays['c']
-    assert hand_overs(plan, 'a', ['b'], {'one': 99})[0]['delay'] < delays['b']
+    assert hand_overs(plan, 'a', ['b'], priorities={'one': 99})[0]['delay'] < delays['b']
     assert hand_overs(plan, 'a', []) == []
 
 

@@ -9,10 +9,11 @@ __metaclass__ = type
 
 import socket
 import struct
+import time
 
 import pytest
 
-from ansible_collections.vipkit.ha.plugins.module_utils import _neighbour, _vrrp
+from ansible_collections.vipkit.ha.plugins.module_utils import _keepalived, _neighbour, _vrrp
 from ansible_collections.vipkit.ha.plugins.modules import vip_hand_over
 
 ROUTER = {'interface': 'eth0', 'family': 'inet', 'virtual_router_id': 100, 'priority': 100}
@@ -138,3 +139,16 @@ def test_files_are_written_once(tmp_path):
     assert [vip_hand_over.write(path, number) for number in (0, 253, 253, 0)] == [False, True, False, True]
     with pytest.raises(vip_hand_over.HandOverError, match='cannot write'):
         vip_hand_over.write(str(tmp_path / 'missing' / 'drain'), 1)
+
+
+def test_what_a_killed_run_leaves_lowered_ends_by_itself_unless_it_was_written_anew(tmp_path):
+    again, left = [unit(file=str(tmp_path / name)) for name in ('again', 'left')]
+    for one in (again, left):
+        vip_hand_over.write(one.file, 253)
+    vip_hand_over.end_later([again, left], 1)
+    for number in (0, 253):
+        vip_hand_over.write(again.file, number)
+    end = time.time() + 20
+    while _keepalived.tracked_number(left.file) and time.time() < end:
+        time.sleep(0.05)
+    assert [_keepalived.tracked_number(one.file) for one in (again, left)] == [253, 0]
