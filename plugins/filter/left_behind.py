@@ -33,7 +33,7 @@ options:
   told:
     description:
       - What M(vipkit.ha.keepalived_status) returned on each host that was asked, by its name. Then whoever is unfit does not count, as
-        P(vipkit.ha.unfit#filter) says. A host that is missing does not answer.
+        P(vipkit.ha.unfit#filter) says, and nothing is left behind of an instance that O(host) itself has not loaded.
     type: dict
 seealso:
   - plugin: vipkit.ha.unfit
@@ -56,7 +56,7 @@ _value:
   sample: [192.168.100.100]
 """
 
-from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_told import why_unfit
+from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_told import has_loaded, why_unfit
 
 
 def left_behind(plan, host, serving, shared=False, told=None):
@@ -67,7 +67,7 @@ def left_behind(plan, host, serving, shared=False, told=None):
         others = set(vip['nodes']) - {host}
         is_stuck = not others or vip['address'] not in movable
         fit = [node for node in others & set(serving) if not why_unfit(plan, told, node, [vip['instance']])]
-        if host in vip['nodes'] and (not shared if is_stuck else not fit):
+        if host in vip['nodes'] and has_loaded(told, host, vip['instance']) and (not shared if is_stuck else not fit):
             found.append(vip['address'])
     return found
 

@@ -60,7 +60,7 @@ options:
     type: path
   trackers:
     description:
-      - The tracked files, by the names that the configuration gives them, which keepalived has to have read for RV(tracks).
+      - Tracked files, by the names that the configuration gives them, of which RV(untracked) tells which keepalived has not read.
     type: list
     elements: str
     default: []
@@ -244,12 +244,13 @@ config_sha256:
   returned: when the host could be read
   type: str
   sample: 4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a
-tracks:
+untracked:
   description:
-    - Whether the file at O(path) defines all of O(trackers), and is the one that keepalived has read (O(loaded)).
+    - Those of O(trackers) that the file at O(path) does not define. All of them, if it is not the file that keepalived has read (O(loaded)).
   returned: when the host could be read
-  type: bool
-  sample: true
+  type: list
+  elements: str
+  sample: []
 drained:
   description: Whether the host is drained, as far as O(drain_file) says it.
   returned: when the host could be read
@@ -540,7 +541,8 @@ def main():
         result['config_sha256'] = checksum(module.params['path'])
         loaded = _keepalived_planned.loaded_sum(text_of(module.params['loaded']))
         is_read = bool(loaded) and loaded == result['config_sha256']
-        result['tracks'] = is_read and set(module.params['trackers']) <= track_files(module.params['path'])
+        read = track_files(module.params['path']) if is_read else ()
+        result['untracked'] = [name for name in module.params['trackers'] if name not in read]
         result['drained'] = bool(module.params['drain_file'] and _keepalived.tracked_number(module.params['drain_file']))
         if module.params['planned']:
             result['deviations'] = deviations(module.params['path'], loaded, module.params['planned'])

@@ -435,15 +435,11 @@ def restore(units):
         write(unit.file, 0)
 
 
-def written_once(path):
-    """What tells a file from any that is written in its place later, as `stat -c` with this format says it."""
-    found = os.stat(path)
-    return '{0} {1}'.format(found.st_ino, int(found.st_ctime))
-
-
 def end_later(units, after):
     """Have these units as they were after so many seconds, unless somebody has written their files anew."""
-    commands = ['test "$(stat -c "%i %Z" {0})" != "{1}" || echo 0 >{0}'.format(quote(unit.file), written_once(unit.file)) for unit in units]
+    which = ['stat', '-c', '%i %z']  # a file that is written in its place has another number, or at least another time
+    commands = ['test "$({0} {1})" != {2} || echo 0 >{1}'.format(' '.join(map(quote, which)), quote(unit.file), quote(
+        to_native(_keepalived.run(which + [unit.file], 5).output).strip())) for unit in units]
     if commands:
         _hold.end_later('; '.join(commands), after)
 

@@ -21,6 +21,11 @@ def _instances(told, node):
     return {instance['name']: instance for instance in (told.get(node) or {}).get('instances') or []}
 
 
+def has_loaded(told, node, name):
+    """Whether a node may have an instance: one that does not answer may."""
+    return not ((told or {}).get(node) or {}).get('answers') or name in _instances(told, node)
+
+
 def why_unable(told, node, names):
     """One clause for each reason for which a node cannot take these instances."""
     if told is None:

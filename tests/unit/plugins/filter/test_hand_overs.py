@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.vipkit.ha.plugins.filter.hand_overs import hand_overs
 from ansible_collections.vipkit.ha.plugins.filter.left_behind import left_behind
 from ansible_collections.vipkit.ha.plugins.filter.plan_around import plan_around
+from ansible_collections.vipkit.ha.plugins.filter.unfit import unfit
 from ansible_collections.vipkit.ha.plugins.filter.vrrp_plan import vrrp_plan
 from test_vrrp_plan import HOSTS, INSTANCES, changed, described, instance_on
 
@@ -143,3 +144,89 @@ def test_with_nopreempt_history_decides_among_those_that_are_left():
     assert '192.0.2.100' in around['hosts']['a']['not_owned'] and '192.0.2.100' in around['hosts']['c']['watched']
     assert plan_around(plan, ['a', 'c'])['vips'][0]['owner'] == 'b'
     assert plan_around(plan, [])['vips'][0]['owner'] is None
+
+
+# --- what the daemons themselves say ---
+
+def told_by(**changes):
+    """What keepalived_status returns on a and b, as far as it counts here."""
+    def status(node, **change):
+        instances = [{'name': name, 'state': 'MASTER' if is_first else 'BACKUP', 'priority': 100 if is_first else 50,
+                      'effective_priority': 100 if is_first else 50, 'version': 2, 'advert_int': 1.0, 'down_timer_adverts': None,
+                      'preempt_delay': None, 'scripts': ['web']}
+                     for name, is_first in (('one', node == 'a'), ('two', node == 'b'))]
+        return {'answers': True, 'instances': [{**instance, **change.get(instance['name'], {})} for instance in instances],
+                'scripts': [{'name': 'web', 'success': change.get('web', True)}]}
+    return {node: status(node, **changes.get(node, {})) for node in 'ab'}
+
+
+def test_when_all_run_what_is_planned_the_daemons_tell_nothing_new():
+    plan = plan_of(INSTANCES, hosts=('a', 'b'))
+    assert hand_overs(plan, 'a', ['b'], told_by()) == hand_overs(plan, 'a', ['b'])
+    assert left_behind(plan, 'a', ['b'], told=told_by()) == unfit(plan, 'a', ['b'], told_by()) == []
+
+
+@pytest.mark.parametrize('changes, delay', [
+    # the inventory has been changed, and not yet deployed
+    ({'b': {'one': {'effective_priority': 250}}}, 3 + 6 / 256),
+    ({'a': {'one': {'advert_int': 3.0}}, 'b': {'one': {'advert_int': 3.0}}}, 9 + 206 / 256),
+    ({'b': {'one': {'down_timer_adverts': 5}}}, 5 + 206 / 256),
+    # with version 3 the next one goes by the interval of the master
+    ({'a': {'one': {'version': 3, 'advert_int': 0.2}}, 'b': {'one': {'version': 3}}}, 0.2 * (3 + 206 / 256)),
+    ({'b': {'one': {'preempt_delay': 20.0}}}, None),
+])
+def test_the_moment_is_by_what_the_daemons_run(changes, delay):
+    unit = hand_overs(plan_of(INSTANCES, hosts=('a', 'b')), 'a', ['b'], told_by(**changes))[0]
+    assert unit['delay'] == (pytest.approx(delay) if delay else None)
+    assert unit['patience'] > (unit['delay'] or 20)
+
+
+def test_who_is_lowered_right_now_counts_with_what_it_will_have():
+    unit = hand_overs(plan_of(INSTANCES, hosts=('a', 'b')), 'a', ['b'], told_by(a={'one': {'priority': 120, 'effective_priority': 1}}))[0]
+    assert unit['routers'][0]['priority'] == 120
+
+
+@pytest.mark.parametrize('b, why, is_able', [
+    ({'one': {'state': 'FAULT'}}, 'b: one is in state FAULT', False),
+    ({'one': {'state': 'INIT'}}, 'b: one is in state INIT', False),
+    ({'web': False}, 'b: web fails', True),
+    ({'web': None}, None, True),
+])
+def test_who_is_fit_to_take_over(b, why, is_able):
+    plan = plan_of(INSTANCES, hosts=('a', 'b'), scripts=[{'name': 'web', 'script': '/usr/bin/true', 'weight': -60}])
+    told = told_by(b=b)
+    assert unfit(plan, 'a', ['b'], told) == ([why] if why else [])
+    assert left_behind(plan, 'a', ['b'], told=told)[:1] == (['192.0.2.100'] if why else [])
+    assert ('one' in [unit['name'] for unit in hand_overs(plan, 'a', ['b'], told)]) is is_able
+
+
+def test_a_check_with_reverse_says_nothing_of_fitness():
+    plan = plan_of(changed(0, track_script=['web weight -60 reverse']), hosts=('a', 'b'), scripts=[{'name': 'web', 'script': '/usr/bin/true'}])
+    assert [why for why in unfit(plan, 'a', ['b'], told_by(b={'web': False})) if 'web' in why] == []
+
+
+def test_who_does_not_answer_is_not_fit():
+    plan, told = plan_of(INSTANCES, hosts=('a', 'b')), {'a': told_by()['a'], 'b': {'answers': False, 'instances': []}}
+    assert unfit(plan, 'a', ['b'], told) == ['b: its keepalived does not answer']
+    assert hand_overs(plan, 'a', ['b'], told) == []
+    assert left_behind(plan, 'a', ['b'], told=told) == ['192.0.2.100', '192.0.2.101']
+
+
+def test_an_instance_that_nobody_has_loaded_yet_is_not_left_behind():
+    plan, told = plan_of(INSTANCES, hosts=('a', 'b')), told_by()
+    for node in 'ab':
+        told[node]['instances'] = [instance for instance in told[node]['instances'] if instance['name'] == 'one']
+    assert left_behind(plan, 'a', ['b'], told=told) == []
+    assert [unit['name'] for unit in hand_overs(plan, 'a', ['b'], told)] == ['one']
+    told['b']['instances'] = []
+    assert left_behind(plan, 'a', ['b'], told=told) == ['192.0.2.100']
+
+
+def test_everything_that_adds_to_a_priority_counts():
+    plan = plan_of(changed(0, track_interface=['eth0 weight 60']), hosts=('a', 'b'))
+    assert instance_on(plan, 'a', 'one')['track_file'][0] == 'vipkit_drain weight -159'
+    scripts = [{'name': 'bonus', 'script': '/usr/bin/true', 'weight': 60}]
+    instances = [{**instance, 'nodes': ['a', 'b'], 'track_script': []} for instance in INSTANCES]
+    grouped = plan_of(instances, hosts=('a', 'b'), scripts=scripts, vrrp_sync_groups=[
+        {'name': 'both', 'group': ['one', 'two'], 'track_script': ['bonus'], 'sync_group_tracking_weight': True}])
+    assert instance_on(grouped, 'a', 'one')['track_file'][0] == 'vipkit_drain weight -159'

@@ -486,18 +486,18 @@ def test_module_on_a_unit_that_does_not_run(systemctl):
     assert 'k.service on ' in result['msg'] and ' is not active after ' in result['msg']
 
 
-def test_module_tells_whether_all_tracked_files_are_in_force(systemctl, tmpdir):
+def test_module_tells_which_tracked_files_are_not_in_force(systemctl, tmpdir):
     systemctl.shows('failed')
     conf, loaded = tmpdir.join('keepalived.conf'), tmpdir.join('loaded')
     conf.write('track_file one {\n file /x\n}\nvrrp_instance a {\n track_file {\n  two\n }\n}\nvrrp_track_file three {\n file /y\n}\n')
     arguments = {'timeout': 0, 'fail_on_dead': False, 'path': str(conf), 'loaded': str(loaded), 'drain_file': str(tmpdir.join('drain'))}
 
-    def tracks(*names):
-        return run_module(systemctl.path.dirname, trackers=list(names), **arguments)[1]['tracks']
+    def untracked(*names):
+        return run_module(systemctl.path.dirname, trackers=list(names), **arguments)[1]['untracked']
 
-    assert tracks('one') is False, 'nothing is known to be loaded'
+    assert untracked('one') == ['one'], 'nothing is known to be loaded'
     loaded.write(hashlib.sha256(conf.read_binary()).hexdigest() + '  ' + str(conf) + '\n')
-    assert [tracks(), tracks('one', 'three'), tracks('one', 'two')] == [True, True, False]
+    assert [untracked(), untracked('one', 'three'), untracked('one', 'two')] == [[], [], ['two']]
     assert run_module(systemctl.path.dirname, **arguments)[1]['drained'] is False
     tmpdir.join('drain').write('253\n')
     assert run_module(systemctl.path.dirname, **arguments)[1]['drained'] is True
