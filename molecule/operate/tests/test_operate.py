@@ -9,9 +9,13 @@ import re
 
 import pytest
 import yaml
-from conftest import ROOT, container, docker, load_on, one_line, variables, wait_until
+from conftest import NET, ROOT, container, docker, load_on, one_line, variables, wait_until
 
 MADE = yaml.safe_load((ROOT / 'molecule/shared/group_vars/all/made-sources.yml').read_text())
+CLUSTER = yaml.safe_load((ROOT / 'molecule/shared/group_vars/all/10-cluster.yml').read_text())
+INSTANCES = [{**instance, 'virtual_ipaddress': [address.replace('{{ test_net }}', NET) for address in instance['virtual_ipaddress']]}
+             for instance in CLUSTER['keepalived_vrrp_instances']]
+SCRIPT = CLUSTER['keepalived_vrrp_scripts'][0]
 DRAIN_FILE = '/etc/keepalived/drain'
 
 
@@ -77,6 +81,10 @@ def test_a_drained_host_stays_drained(cluster):
         assert cluster.nodes['node129'].check_output('systemctl show --property=MainPID keepalived') == pid
         played(cluster, 'playbooks/drain.yml', '--limit', 'node129', *variables(vipkit_force=True))
         assert cluster.ownership() == all_on(cluster, 'node129'), 'drained by force, it keeps what nobody else takes'
+        code, refused = cluster.play('site.yml', '--limit', 'node129', *variables(keepalived_options='-D -S 0 -d'))
+        assert code != 0
+        assert 'node129 is drained and holds' in one_line(refused)
+        assert cluster.nodes['node129'].check_output('systemctl show --property=MainPID keepalived') == pid
     finally:
         played(cluster, 'playbooks/undrain.yml', '--limit', 'node129')
         played(cluster, 'playbooks/undrain.yml', '--limit', 'node128')
@@ -88,15 +96,44 @@ def test_what_nobody_can_take_stays_where_it_is(cluster):
         assert cluster.becomes(all_on(cluster, 'node128')) == all_on(cluster, 'node128')
         code, output = cluster.play('playbooks/drain.yml', '--limit', 'node128')
         assert code != 0
-        assert 'no other node has taken over vrrp_instance_1, vrrp_instance_2' in one_line(output)
+        assert 'node129: vrrp_instance_1 is in state FAULT; node129: vrrp_instance_2 is in state FAULT; node129: check_nginx fails' in one_line(output)
         assert cluster.ownership() == all_on(cluster, 'node128') and left_untouched(cluster)
+        output = played(cluster, 'playbooks/drain.yml', '--limit', 'node128', *variables(vipkit_force=True))
+        assert 'Nobody can take' in output and cluster.ownership() == all_on(cluster, 'node128')
         assert {cluster.page(vip) for vip in cluster.vips} == {'node128'}
     finally:
         cluster.nodes['node129'].check_output('systemctl start nginx')
+        assert cluster.becomes(all_on(cluster, 'node129')) == all_on(cluster, 'node129'), 'who is drained goes last'
+        played(cluster, 'playbooks/undrain.yml', '--limit', 'node128')
+
+
+def test_a_peer_with_a_failing_check_gets_nothing(cluster):
+    """With a weight it could take over all the same."""
+    weighted = variables(keepalived_vrrp_scripts=[{**SCRIPT, 'weight': -60}])
+    played(cluster, 'site.yml', *weighted)
+    cluster.nodes['node129'].check_output('systemctl stop nginx')
+    try:
+        assert cluster.becomes(all_on(cluster, 'node128')) == all_on(cluster, 'node128')
+        code, output = cluster.play('playbooks/drain.yml', '--limit', 'node128', *weighted)
+        assert code != 0
+        assert 'Nobody is fit to take' in one_line(output) and '(node129: check_nginx fails)' in one_line(output)
+        assert cluster.ownership() == all_on(cluster, 'node128') and left_untouched(cluster)
+    finally:
+        cluster.nodes['node129'].check_output('systemctl start nginx')
+        played(cluster, 'site.yml')
+
+
+def test_a_hand_over_goes_by_what_runs_whatever_the_inventory_wants(cluster):
+    slower = variables(keepalived_vrrp_instances=[{**instance, 'advert_int': 3} for instance in INSTANCES])
+    with no_request_lost(cluster):
+        played(cluster, 'playbooks/drain.yml', '--limit', 'node128', *slower)
+        played(cluster, 'playbooks/undrain.yml', '--limit', 'node128', *slower)
 
 
 def test_what_has_to_be_restarted_is_drained_before(cluster):
-    change = variables(keepalived_options='-D -S 0 -d', nginx_hardening=False)
+    # the instance is new, and nobody can hand over what he does not know
+    new = {'name': 'vrrp_instance_3', 'virtual_router_id': 102, 'virtual_ipaddress': [f'{NET}.102/24'], 'nodes': ['node128', 'node129']}
+    change = variables(keepalived_options='-D -S 0 -d', nginx_hardening=False, keepalived_vrrp_instances=[*INSTANCES, new])
     try:
         with no_request_lost(cluster):
             output = played(cluster, 'site.yml', *change)
