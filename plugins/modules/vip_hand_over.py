@@ -452,6 +452,10 @@ def yielded(host, units, wires):
         if ours:
             host.yield_all(ours, wires, holder)
             stayed = [unit.name for unit in ours if unit.state == STAYED]
+            silent = [unit.name for unit in ours if unit.state == STAYED and unit.since is None]
+            if silent:
+                raise HandOverError('this host holds addresses of {0} and sends no advert for them, so there is nothing to hand over; look whether its '
+                                    'keepalived has its VRRP process, and restart it'.format(', '.join(silent)))
             if stayed:
                 raise HandOverError(
                     'no other node has taken over {0}, so this host has its own priority again and keeps it; look whether keepalived runs on '

@@ -229,18 +229,3 @@ def test_logs_of_a_stopped_nginx_are_rotated(cluster):
         host.check_output('logrotate --force /etc/logrotate.d/nginx')
     finally:
         host.check_output('systemctl start nginx')
-
-
-def test_a_unit_without_hardening_is_one_restart_on_each_host(cluster):
-    host = cluster.nodes['node128']
-    try:
-        code, output = cluster.play('site.yml', *variables(nginx_hardening=False))
-        assert code == 0, output
-        assert output.count('Restart, since nothing less') >= 1
-        assert 'ProtectSystem' not in host.file('/etc/systemd/system/nginx.service').content_string
-        host.check_output('nsenter --target $(cat /usr/local/nginx/nginx.pid) --mount sh -c "touch /etc/planted && rm /etc/planted"')
-    finally:
-        code, output = cluster.play('site.yml')
-    assert code == 0, output
-    restarts = ''.join(re.findall(r'Restart, since nothing less[^\n]*\n(.*?)\n\n', output, re.S))
-    assert all(f'changed: [{node}]' in restarts for node in cluster.nodes), 'one after the other'
