@@ -48,6 +48,7 @@ FAULTS = {
     'stop': Fault('`systemctl stop keepalived`', 'systemctl stop keepalived', 'systemctl start keepalived', 'skew'),
     'dead': Fault('dead node (container killed)', 'docker kill', 'docker start', 'master down'),
     'kill': Fault('`kill -9` of all of keepalived', 'systemctl kill --kill-who=all --signal=KILL keepalived', '', 'master down'),
+    'link': Fault('link down', 'ip link set eth0 down', 'ip link set eth0 up', 'master down'),
     'nginx': Fault('nginx stopped, check fails', 'systemctl stop nginx', 'systemctl start nginx', 'check'),
     'drain': Fault('`drain.yml`, `undrain.yml`', 'playbooks/drain.yml', 'playbooks/undrain.yml', None),
 }
