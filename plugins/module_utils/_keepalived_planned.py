@@ -32,33 +32,42 @@ def loaded_sum(text):
 
 # keepalived.conf
 
-def _sorted_out(statements, blocks):
-    """Leaves as lists of words, and blocks as {words: statements}; the braces of an empty one do not show, so blocks says which are."""
-    return ([words for words, dummy in statements if tuple(words) not in blocks],
-            dict((tuple(words), block) for words, block in statements if tuple(words) in blocks))
-
-
-def _keywords(statements):
-    return [words[0] for words in statements if words]
+def _beyond(statements, others):
+    """The statements that have no equal in others, where each is the equal of one only."""
+    rest, found = list(others), []
+    for statement in statements:
+        if statement in rest:
+            rest.remove(statement)
+        else:
+            found.append(statement)
+    return found
 
 
 def differences(planned, found, where=''):
-    """Yield what differs between the statements of two files, whatever their layout."""
-    every_block = set(tuple(words) for words, block in planned + found if block)
-    (wanted, wanted_blocks), (there, blocks) = _sorted_out(planned, every_block), _sorted_out(found, every_block)
-    lacking = _keywords(words for words in wanted if words not in there)
-    added = _keywords(words for words in there if words not in wanted)
-    for keyword in sorted(set(lacking + added)):
-        what = 'is another' if keyword in lacking and keyword in added else 'is missing' if keyword in lacking else (
-            'is there and not planned' + MEANS.get(keyword, ''))
-        yield '{0}{1} {2}'.format(where, keyword, what)
-    for words in sorted(every_block):
-        name = where + ' '.join(words)
-        if words not in blocks or words not in wanted_blocks:
-            yield '{0} is {1}'.format(name, 'missing' if words not in blocks else 'there and not planned')
-        else:
-            for what in differences(wanted_blocks[words], blocks[words], name + ': '):
+    """Yield what differs between the statements of two files, whatever their layout. A name may stand there more than once."""
+    # the braces of an empty block do not show, so it is one when any other of its name is
+    blocks = set(tuple(words) for words, block in planned + found if block)
+
+    def named(statements):
+        return [((tuple(words) in blocks, ' '.join(words if tuple(words) in blocks else words[:1])), block) for words, block in statements]
+
+    def of(name, statements):
+        return [block for one, block in named(statements) if one == name]
+
+    lacking, added = _beyond(planned, found), _beyond(found, planned)
+    for name in sorted(set(one for one, dummy in named(lacking + added))):
+        is_block, called = name[0], where + name[1]
+        wanted, there = of(name, lacking), of(name, added)
+        if wanted and there and not is_block:
+            yield called + ' is another'
+            continue
+        for one, other in zip(wanted, there):
+            for what in differences(one, other, called + ': '):
                 yield what
+        if len(wanted) > len(there):
+            yield called + (' is there less often than planned' if of(name, found) else ' is missing')
+        elif len(wanted) < len(there):
+            yield called + (' is there more often than planned' if of(name, planned) else ' is there and not planned' + MEANS.get(name[1], ''))
 
 
 def of_configuration(path, planned, data, loaded):

@@ -51,12 +51,25 @@ def test_layout_and_comments_do_not_count(text):
     (u'100/24', u'101/24', 'vrrp_instance one: virtual_ipaddress: 192.0.2.100/24 is missing; vrrp_instance one: virtual_ipaddress: 192.0.2.101/24 is there and '
      'not planned'),
     (u'vrrp_instance one', u'vrrp_instance two', 'vrrp_instance one is missing; vrrp_instance two is there and not planned'),
+    (u'global_defs {', u'global_defs {\n vrrp_garp_master_repeat 0\n}\nglobal_defs {', 'global_defs is there more often than planned'),
+    (u'vrrp_instance one', u'global_defs {\n vrrp_garp_master_repeat 0\n}\nvrrp_instance one', 'global_defs is there more often than planned'),
+    (u'global_defs {\n', u'global_defs {\n x\n}\nglobal_defs {\n y\n',
+     'global_defs: router_id is missing; global_defs: x is there and not planned; global_defs is there more often than planned'),
+    (u'    priority 100\n', u'    priority 90\n    priority 100\n', 'vrrp_instance one: priority is there more often than planned'),
 ])
 def test_differences_are_named_without_values(old, new, what):
     text = CONF.replace(old, new)
     found, = differing(text, sum_of(text))
     assert found == '%s is not the planned one (%s), and it is in force; run site.yml, which puts the planned one back' % (PATH, what)
     assert 'secret' not in found
+
+
+def test_what_is_planned_more_than_once_has_to_be_there_as_often():
+    twice = CONF + u'virtual_server group web {\n    a\n}\nvirtual_server group web {\n    b\n}\n'
+    for text, what in ((twice, []), (twice.replace(u'    a\n', u'    b\n'), ['virtual_server group web: a is missing', 'virtual_server group web: b is there']),
+                       (twice.replace(u'virtual_server group web {\n    a\n}\n', u''), ['virtual_server group web is there less often than planned'])):
+        found = list(planned.differences(planned._keepalived.parse(twice), planned._keepalived.parse(text)))
+        assert len(found) == len(what) and all(one.startswith(start) for one, start in zip(found, what)), found
 
 
 def test_many_differences_are_counted():
