@@ -18,7 +18,7 @@ options:
   _input:
     description:
       - For each host C(installed), what M(vipkit.ha.artifact_probe) returned under this name, and C(units), a dictionary of each program to
-        what M(vipkit.ha.unit_in_force) returned for its unit. A host that did not answer has neither, and perhaps a C(why).
+        what M(vipkit.ha.unit_in_force) returned for its unit. A host that did not answer has neither, and nothing is told of it.
     type: dict
     required: true
   wanted:
@@ -65,12 +65,6 @@ def _compiler(stamp):
 
 def _is_down(unit):
     return unit.get('exists') and unit.get('active') not in _RUNNING
-
-
-def _silence(seen):
-    """Why a host did not answer, as far as it is known, in one line."""
-    why = ' '.join(str(seen.get('why') or '').split()).rstrip('.')
-    return f': {why[:200]}' if why else ''
 
 
 def _row(host, program, found, unit):
@@ -143,10 +137,8 @@ def build_status(hosts, wanted=None):
     programs = list(dict.fromkeys(program for seen in there.values() for program in seen['installed']))
     rows = [_row(host, program, seen['installed'][program], seen.get('units', {}).get(program) or {})
             for program in programs for host, seen in there.items() if program in seen['installed']]
-    drift = [f'{host} did not answer{_silence(seen)}' for host, seen in hosts.items() if host not in there]
-    for program in programs:
-        drift += [*_own(there, program, wanted or {}), *_between(there, program)]
-    return {'lines': _table(rows), 'rows': rows, 'drift': [f'{sentence}.' for sentence in drift]}
+    drift = [f'{sentence}.' for program in programs for sentence in (*_own(there, program, wanted or {}), *_between(there, program))]
+    return {'lines': _table(rows), 'rows': rows, 'drift': drift}
 
 
 class FilterModule:

@@ -12,20 +12,25 @@ author: vipkit.ha contributors (@vipkit)
 description:
   - Puts together, for each host and each of its VRRP instances, what its keepalived thinks, who holds the virtual IPs, and who advertises
     them on the wire, beside the builds of the programs.
-  - A host that did not answer is named, and everything else is told without it.
+  - A host that did not answer, or not all that it was asked, is named, and everything else is told without it. So a list C(drift) that is
+    empty says that all members were looked at whole.
 positional: _input, plan, hostvars, wanted
 options:
   _input:
     description:
-      - For each host what was found there. A host that did not answer has nothing.
+      - For each host what was found there. A host that did not answer has nothing but perhaps C(why), an error; so has one that ceased to
+        answer, beside what it had told.
       - C(installed) and C(units) are those that P(vipkit.ha.build_status#filter) takes.
-      - C(keepalived) is what M(vipkit.ha.keepalived_status) returned, C(ownership) what M(vipkit.ha.vip_ownership) did, and C(wire) what
-        M(vipkit.ha.vrrp_adverts) did. Each can be left out.
+      - C(state) is what M(vipkit.ha.keepalived_state) returned with O(vipkit.ha.keepalived_state#module:planned), C(keepalived) what
+        M(vipkit.ha.keepalived_status) did, C(ownership) what M(vipkit.ha.vip_ownership) did, and C(wire) what M(vipkit.ha.vrrp_adverts) did.
+      - A member has to have all of them but C(wire), which is left out where nobody listens.
       - C(issues) is a dictionary of each program to what P(vipkit.ha.known_issues#filter) found.
     type: dict
     required: true
   plan:
-    description: The plan, from P(vipkit.ha.vrrp_plan#filter). Of one with findings, only those are told.
+    description:
+      - The plan, from P(vipkit.ha.vrrp_plan#filter), and from P(vipkit.ha.plan_around#filter) when a host is drained.
+      - Of one with findings, only those are told.
     type: dict
     required: true
   hostvars:
@@ -94,13 +99,24 @@ _value:
 """
 
 from ansible_collections.vipkit.ha.plugins.filter.build_status import build_status
-from ansible_collections.vipkit.ha.plugins.filter.vip_report import ELSEWHERE, vip_report
+from ansible_collections.vipkit.ha.plugins.filter.vip_report import vip_report
 from ansible_collections.vipkit.ha.plugins.plugin_utils._report_page import moment
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_wire import Wire, virtual_router
 
 # Ansible's output in YAML breaks long lines where a single space is, so the columns to the right have none.
 _COLUMNS = ('host', 'drained', 'instance', 'state', 'priority', 'checks', 'since', 'VIP', 'owner', 'wire')
+SOUND = ('MASTER', 'BACKUP', 'not asked')  # of any other state stands a sentence in the drift
+_OF_ALL = ('installed',)
+_OF_MEMBERS = ('installed', 'state', 'keepalived', 'ownership')
 _NOT_TOLD = {'state': None, 'priority': None, 'effective_priority': None, 'last_transition': None, 'became_master': None, 'scripts': []}
+
+
+def _silent(hosts, members):
+    """Who did not answer all that was asked, and why, as far as it is known, in one line."""
+    for name, host in hosts.items():
+        if 'why' in host or not set(_OF_MEMBERS if name in members else _OF_ALL) <= set(host):
+            why = ' '.join(str(host.get('why') or '').split()).rstrip('.')
+            yield f'{name} did not answer' + (f': {why[:200]}.' if why else '.')
 
 
 def _report(plan, hosts, hostvars):
@@ -111,10 +127,10 @@ def _report(plan, hosts, hostvars):
     seen = {name: hosts[name]['ownership'] if 'ownership' in hosts.get(name, {}) else
             {'as_expected': True, 'holding': [{'address': vip['address']} for vip in plan['vips'] if name in advertised_by.get(virtual_router(vip), [])]}
             for name in known['members']}
-    return vip_report(known, seen, heard, hostvars)
+    return vip_report(known, seen, heard, hostvars, {name: host['state'] for name, host in hosts.items() if 'state' in host})
 
 
-def _instance_rows(plan, hosts, report):
+def _instance_rows(plan, hosts, report, drained):
     for name in plan['members']:
         host = hosts.get(name, {})
         told = host.get('keepalived', {})
@@ -125,7 +141,7 @@ def _instance_rows(plan, hosts, report):
             own = by_name.get(block['name'], _NOT_TOLD)
             otherwise = 'not loaded' if told.get('answers') else 'keepalived is silent' if told else 'no answer' if name in hosts else 'not asked'
             yield {
-                'host': name, 'drained': told.get('drained'), 'instance': block['name'], 'state': own['state'] or otherwise,
+                'host': name, 'drained': name in drained or host.get('state', {}).get('drained'), 'instance': block['name'], 'state': own['state'] or otherwise,
                 **{key: own[key] for key in ('priority', 'effective_priority', 'last_transition', 'became_master')},
                 'checks': [{'name': script, 'success': successes.get(script)} for script in own['scripts']],
                 'addresses': [row['address'] for row in vips], 'held_by': list(dict.fromkeys(holder for row in vips for holder in row['seen'])),
@@ -167,31 +183,22 @@ def _table(cells):
     return ['  '.join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
 
 
-def _misplaced(report, hosts):
-    """What is wrong with the virtual IPs, but for those that a drained host has handed over."""
-    sentences = iter(report['problems'])  # one for each row that is not in order
-    for row, sentence in zip((row for row in report['rows'] if row['grade']), sentences):
-        is_drained = hosts.get(row['expected'], {}).get('keepalived', {}).get('drained')
-        if not (is_drained and row['grade'] == ELSEWHERE and row['seen'] != [row['expected']]):
-            yield sentence
-    yield from sentences
-
-
-def _wrong(hosts, rows):
-    """What keepalived itself says is wrong."""
+def _wrong(hosts, rows, drained):
+    """What keepalived itself says is wrong, and who is drained."""
+    for name in drained:
+        yield f'{name} is drained, so what it owns is elsewhere: run undrain.yml for it when the work on it is done.'
     for name, host in hosts.items():
         told = host.get('keepalived', {})
-        if told.get('answers') is False:
+        if told.get('answers') is False and host.get('state', {}).get('alive'):  # else the report has told of it
             yield f"{name}: {told['msg']}."
-        if told.get('drained'):
-            yield f'{name} is drained, so what it owns is elsewhere: run undrain.yml for it when the work on it is done.'
         for script in told.get('scripts', []):
             if script['success'] is False:
                 yield f"{name}: keepalived counts its check {script['name']} as failed: look at what it checks."
     for row in rows:
-        if row['state'] in ('FAULT', 'not loaded'):
-            state = 'in FAULT' if row['state'] == 'FAULT' else 'not loaded by keepalived, which runs another configuration'
-            yield f"{row['host']}: {row['instance']} is {state}."
+        if row['state'] == 'not loaded':
+            yield f"{row['host']}: {row['instance']} is not loaded by keepalived, which runs another configuration."
+        elif row['state'] not in (*SOUND, 'no answer', 'keepalived is silent'):
+            yield f"{row['host']}: {row['instance']} is in {row['state']}."
 
 
 def _issues(hosts):
@@ -217,13 +224,15 @@ def cluster_status(hosts, plan, hostvars=None, wanted=None):
     """How a cluster is, and what of it is not as it should be."""
     builds = build_status(hosts, wanted)
     issues = _issues(hosts)
-    report, rows = {'rows': [], 'problems': []}, []
+    drained = plan.get('drained', [])
+    report, rows, members = {'rows': [], 'problems': []}, [], []
     if not plan['findings']:
+        members = plan['members']
         report = _report(plan, hosts, hostvars or {})
-        rows = list(_instance_rows(plan, hosts, report))
+        rows = list(_instance_rows(plan, hosts, report, drained))
     unsound = [f'The description of the cluster is unsound, so nothing is told of its instances: {sentence}' for sentence in plan['findings']]
     return {'lines': _table([_COLUMNS, *map(_cells, rows)]), 'build_lines': builds['lines'], 'issue_lines': _issue_lines(issues),
-            'drift': [*builds['drift'], *unsound, *_misplaced(report, hosts), *_wrong(hosts, rows)],
+            'drift': [*_silent(hosts, members), *builds['drift'], *unsound, *report['problems'], *_wrong(hosts, rows, drained)],
             'instances': rows, 'vips': report['rows'], 'builds': builds['rows'], 'issues': issues}
 
 

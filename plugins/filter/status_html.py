@@ -42,15 +42,15 @@ _value:
   type: str
 """
 
-from ansible_collections.vipkit.ha.plugins.filter.cluster_status import check_text, drained_text, priority_text
+from ansible_collections.vipkit.ha.plugins.filter.cluster_status import SOUND, check_text, drained_text, priority_text
 from ansible_collections.vipkit.ha.plugins.plugin_utils._report_page import badge, described, element, listed, moment, page, table, verdict
 
 _REACHES = {'reachable': 'can be reached', 'unknown': 'perhaps', 'built': 'built in, not used'}
 
 
 def _state(row):
-    """A state with its verdict; MASTER and BACKUP are both as it should be."""
-    return row['state'] if row['state'] in ('MASTER', 'BACKUP') else badge(False, bad=row['state'])
+    """A state with its verdict; MASTER and BACKUP are both as it should be, and of who is not asked there is none."""
+    return row['state'] if row['state'] in SOUND else badge(False, bad=row['state'])
 
 
 def _dash(text):

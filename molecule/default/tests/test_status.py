@@ -10,6 +10,7 @@ import re
 import pytest
 from conftest import container, docker, one_line, variables, wait_until
 
+CONFIG = '/etc/keepalived/keepalived.conf'
 LEFT = 'ls /proc/$(systemctl show --property=MainPID --value keepalived)/root/tmp'
 
 
@@ -82,7 +83,19 @@ def test_status_tells_of_a_keepalived_that_does_not_run(cluster, status):
         cluster.nodes['node128'].check_output('systemctl start keepalived')
     assert code == 0, output
     assert re.search(r'node128 +no +vrrp_instance_1 +keepalived is silent ', output), output
-    assert 'node128: keepalived has no process that does VRRP; look at' in one_line(output)
+    assert 'node128: keepalived.service on node128 is not active after 0 s; look at' in one_line(output)
+
+
+def test_status_tells_of_a_priority_that_was_changed_by_hand(cluster, status):
+    node = cluster.nodes['node129']
+    node.check_output(f"cp -p {CONFIG} {CONFIG}.kept && sed -i 's/priority 50/priority 90/' {CONFIG} && systemctl reload keepalived")
+    try:
+        code, output, page = status(vipkit_fail_on_drift=True)
+    finally:
+        node.check_output(f'mv {CONFIG}.kept {CONFIG} && systemctl reload keepalived')
+    assert code != 0 and '1 thing is not as it should be' in page, output
+    problem = f'node129: {CONFIG} is not the planned one (vrrp_instance vrrp_instance_1: priority is another), and it is in force; run site.yml'
+    assert problem in one_line(output) and problem in one_line(page)
 
 
 def test_status_tells_of_a_drained_node(cluster, status):
@@ -91,11 +104,14 @@ def test_status_tells_of_a_drained_node(cluster, status):
     try:
         cluster.becomes({each: ['node129'] for each in cluster.vips})
         code, output, page = status()
+        limited = status('--limit', 'node129')
     finally:
         node.check_output('echo 0 >/etc/keepalived/drain')
     assert code == 0, output
     for instance, vip in cluster.instances.items():
         expected = line('node128', instance, 'BACKUP', 'check_nginx:good', vip, 'node129', drained='yes')
         assert re.search(expected.replace(r'\S+', '1 of [0-9]+', 1), output), output
-    assert 'node128 is drained, so what it owns is elsewhere' in one_line(output)
-    assert '1 thing is not as it should be' in page
+    assert re.search(r'node128 +yes +vrrp_instance_1 +not asked ', limited[1]), limited[1]
+    for dummy, output, page in ((code, output, page), limited):
+        assert 'node128 is drained, so what it owns is elsewhere' in one_line(output)
+        assert '1 thing is not as it should be' in page

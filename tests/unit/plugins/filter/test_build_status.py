@@ -40,8 +40,6 @@ def test_the_table():
 
 
 @pytest.mark.parametrize('b, told', [
-    ({}, 'b did not answer.'),
-    ({'why': 'ssh: connect to host b port 22:\n No route to host.\n'}, 'b did not answer: ssh: connect to host b port 22: No route to host.'),
     ({'installed': {'nginx': {'stamp': None}}}, 'b has no nginx of this collection: run site.yml.'),
     (host(damaged=['/usr/local/nginx/nginx']), 'b: /usr/local/nginx/nginx is not what was installed: run site.yml, which puts it back.'),
     (host({'active': 'inactive'}), 'b: nginx does not run.'),

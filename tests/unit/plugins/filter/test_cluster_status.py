@@ -8,6 +8,7 @@ import copy
 
 import pytest
 from ansible_collections.vipkit.ha.plugins.filter.cluster_status import cluster_status
+from ansible_collections.vipkit.ha.plugins.filter.plan_around import plan_around
 from ansible_collections.vipkit.ha.plugins.filter.status_html import status_html
 from ansible_collections.vipkit.ha.plugins.filter.vrrp_plan import vrrp_plan
 
@@ -41,14 +42,23 @@ def told(state='MASTER', name='one', effective=None, **more):
             'became_master': 1, 'released_master': 0, **more}
 
 
-def host(*instances, good=True, holds=(), drained=False, hears=(), answers=True, issues=()):
+DEAD = {'alive': False, 'drained': False, 'msg': 'keepalived.service on a is not active', 'deviations': []}
+
+
+def host(*instances, good=True, holds=(), hears=(), answers=True, issues=(), state=None):
     """A host that answered; hears: (source's last number, instance's number)."""
     adverts = [{'interface': 'eth0', 'family': 'inet', 'virtual_router_id': 99 + number, 'priorities': [100], 'priority': 100, 'version': 2,
                 'source': f'192.0.2.{source}', 'mac': f'02:00:00:00:00:0{source}'} for source, number in hears]
-    status = {'answers': answers, 'drained': drained, 'instances': [*instances], 'scripts': [{'name': 'check_nginx', 'success': good}] if answers else []}
+    status = {'answers': answers, 'instances': [*instances], 'scripts': [{'name': 'check_nginx', 'success': good}] if answers else []}
     return {**build_of(), 'keepalived': status if answers else {**status, 'msg': 'keepalived has no process that does VRRP'},
+            'state': {'alive': True, 'drained': False, 'deviations': [], **(state or {})},
             'ownership': {'as_expected': True, 'holding': [{'address': VIPS[name]} for name in holds]},
             'wire': {'adverts': adverts, 'answers': []}, 'issues': {'keepalived': [*issues]}}
+
+
+def without(hosts, name, *parts):
+    """The same, but that a host has not told some of it."""
+    return {**hosts, name: {part: told_of for part, told_of in hosts[name].items() if part not in parts}}
 
 
 HEARD = [(1, 1), (2, 2)]
@@ -75,9 +85,10 @@ def test_a_sound_cluster():
 
 
 def test_a_host_that_is_down_is_named_and_the_rest_told():
-    hosts = {'a': host(told(), told('MASTER', 'two', priority=50), holds=['one', 'two'], hears=[(1, 1), (1, 2)]), 'b': {'why': 'No route to host'}}
+    hosts = {'a': host(told(), told('MASTER', 'two', priority=50), holds=['one', 'two'], hears=[(1, 1), (1, 2)]), 
+             'b': {'why': 'ssh: connect to host b port 22:\n No route to host.\n'}}
     status = cluster_status(hosts, plan_of('a'), {'a': HOSTVARS['a'], 'b': {}})
-    assert status['drift'] == ['b did not answer: No route to host.',
+    assert status['drift'] == ['b did not answer: ssh: connect to host b port 22: No route to host.',
                                "192.0.2.101 (two): expected on b, a holds it: look at keepalived's log and at its check scripts on the expected owner."]
     assert status['lines'][1].endswith('192.0.2.100  a      a') and status['lines'][4] == (
         'b     -        two       no answer  -          -                 -                     192.0.2.101  a      a')
@@ -87,13 +98,16 @@ def test_what_the_others_hear_of_a_member_that_this_run_leaves_out_counts():
     hosts = {'a': sound()['a']}
     status = cluster_status(hosts, plan_of('a', 'b'), HOSTVARS)
     assert status['drift'] == [] and status['lines'][4].split() == 'b - two not asked - - - 192.0.2.101 b b'.split()
+    assert '✗' not in Page(status_html(status, NOON)).text
 
 
 @pytest.mark.parametrize('change, problem', [
     ({'instances': [told('FAULT'), told('FAULT', 'two')]}, 'a: one is in FAULT.'),
     ({'good': False}, 'a: keepalived counts its check check_nginx as failed: look at what it checks.'),
     ({'answers': False, 'instances': []}, 'a: keepalived has no process that does VRRP.'),
-    ({'drained': True}, 'a is drained, so what it owns is elsewhere: run undrain.yml'),
+    ({'answers': False, 'instances': [], 'state': DEAD}, 'a: keepalived.service on a is not active.'),
+    ({'state': {'deviations': ['the script /x has lost its execute bit', 'it is another']}}, 'a: the script /x has lost its execute bit.'),
+    ({'instances': [told('INIT'), told('BACKUP', 'two')]}, 'a: one is in INIT.'),
     ({'instances': [told()]}, 'a: two is not loaded by keepalived, which runs another configuration.'),
     ({'holds': []}, '192.0.2.100 (one): expected on a, no host holds it'),
     ({'holds': ['one', 'two']}, '192.0.2.101 (two): expected on b, 2 hosts hold it (a, b): split brain'),
@@ -105,13 +119,37 @@ def test_what_is_not_as_it_should_be(change, problem):
     assert problem in Page(status_html(status, NOON)).text
 
 
+@pytest.mark.parametrize('parts', [('keepalived', 'state', 'ownership', 'wire'), ('keepalived',), ('state',), ('ownership', 'wire')])
+def test_a_host_that_goes_away_while_it_is_looked_at_is_named(parts):
+    status = cluster_status(without(sound(), 'b', *parts), plan_of('a', 'b'), HOSTVARS)
+    assert status['drift'] == ['b did not answer.'], status['drift']
+    assert {row['state'] for row in status['instances'] if row['host'] == 'b'} == ({'no answer'} if 'keepalived' in parts else {'MASTER', 'BACKUP'})
+    hosts = without(sound(), 'b', 'wire')
+    hosts['b']['why'] = 'Connection timed out'
+    assert cluster_status(hosts, plan_of('a', 'b'), HOSTVARS)['drift'] == ['b did not answer: Connection timed out.']
+
+
+def test_a_host_that_is_no_member_has_nothing_to_tell_of_keepalived():
+    assert cluster_status({**sound(), 'c': build_of()}, plan_of('a', 'b'), HOSTVARS)['drift'] == []
+
+
+def test_a_dead_keepalived_is_told_once():
+    hosts = {**sound(), 'a': host(answers=False, hears=[(2, 2)], state=DEAD)}
+    assert [sentence for sentence in cluster_status(hosts, plan_of('a', 'b'), HOSTVARS)['drift'] if sentence.startswith('a')] == [
+        'a: keepalived.service on a is not active.']
+
+
 def test_what_a_drained_host_has_handed_over_is_where_it_should_be():
-    hosts = {'a': host(told('BACKUP', effective=1), told('BACKUP', 'two', effective=1), drained=True, hears=[(2, 1), (2, 2)]),
+    hosts = {'a': host(told('BACKUP', effective=1), told('BACKUP', 'two', effective=1), state={'drained': True}, hears=[(2, 1), (2, 2)]),
              'b': host(told(priority=50), told(name='two'), holds=['one', 'two'], hears=[(2, 1), (2, 2)])}
+    plan = plan_around(plan_of('a', 'b'), ['a'])
     drained = ['a is drained, so what it owns is elsewhere: run undrain.yml for it when the work on it is done.']
-    assert cluster_status(hosts, plan_of('a', 'b'), HOSTVARS)['drift'] == drained
+    status = cluster_status(hosts, plan, HOSTVARS)
+    assert status['drift'] == drained and [row['drained'] for row in status['instances']] == [True, True, False, False]
+    status = cluster_status({'b': hosts['b']}, plan, HOSTVARS)
+    assert status['drift'] == drained and [row['drained'] for row in status['instances']] == [True, True, False, False], 'nor does it take a look at it'
     hosts['b']['ownership']['holding'].pop(0)
-    assert cluster_status(hosts, plan_of('a', 'b'), HOSTVARS)['drift'][1:] == drained, 'and nobody has the other one'
+    assert cluster_status(hosts, plan, HOSTVARS)['drift'][1:] == drained, 'and nobody has the other one'
 
 
 def test_a_priority_that_checks_have_lowered_is_shown_beside_the_configured_one():
