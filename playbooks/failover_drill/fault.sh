@@ -2,12 +2,15 @@
 # One fault on this host for playbooks/failover_drill.yml. As a unit of systemd it needs nobody to heal: it ends by itself, and however it
 # ends, kill -9 included, systemd heals what it has broken (ExecStopPost). With a reboot all of it is gone, too.
 #   fault.sh look FAULT,... ARGUMENT...       what stands against these faults here, and which programs run
+#   fault.sh claim DRILL SECONDS              have this host to itself for so long, unless another drill has it
+#   fault.sh release DRILL                    no longer
 #   fault.sh begin FAULT LEAD LASTS ARGUMENT...  start the unit, which makes one after LEAD seconds, and heals it LASTS seconds later
 #   fault.sh await                            until the unit has ended and healed
 #   fault.sh end                              have it heal now if it has not, say what it noted, and leave nothing behind if all is well
 #   fault.sh make, fault.sh heal              what the unit runs
 # Arguments are interface=NAME, user=NAME, and any number of script=PATH, file=PATH, vip=ADDRESS and protocol=NUMBER. What it says, a line for
-# each thing, goes to stdout; to make and heal a fault, to the file `notes` beside this one.
+# each thing, goes to stdout; to make and heal a fault, to the file `notes` beside this one. `bash -c` is given all of it until `begin` has
+# put it there.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 place=${0%/*}
 unit=vipkit-drill.service
@@ -17,7 +20,7 @@ now() { date +%s.%N; }
 property() { systemctl show --property="$2" "$1" | cut -d= -f2-; }
 unit_of() { say "${1#*_}"; }
 under_way() { case $(property "$unit" ActiveState) in inactive | failed) return 1 ;; esac; }
-# What healing needs and only the break knows; it is another process that heals.
+# What healing needs and only the break knows; it is another process that heals. It is there as long as something is broken.
 remember() { declare -p keepalived routes addresses >"$place/broken"; }
 
 # Faults: break_… and heal_… of each
@@ -118,6 +121,7 @@ heal_link_down() {
   while read -r family device route; do
     say "problem the route '$route' of $device has not come back: add it by hand, or restart the network."
   done < <(lacking)
+  return 1
 }
 
 break_vrrp_blocked() {
@@ -177,7 +181,12 @@ heal() {
   [ -e "$place/broken" ] || return 0  # it has ended before it has broken anything
   # shellcheck source=/dev/null
   . "$place/broken"
-  if dispatch heal; then say "healed $(now)"; else say "problem $fault could not be healed: look at \`journalctl -u vipkit-drill\`."; fi
+  if dispatch heal; then
+    say "healed $(now)"
+    rm -f "$place/broken"
+  else
+    say "problem $fault could not be healed: look at \`journalctl -u vipkit-drill\`."
+  fi
 }
 
 # What the check itself says, as the user that keepalived runs it with
@@ -201,10 +210,41 @@ make() {
   [ "$fault" = failing_check ] || look_at_checks
 }
 
+# One drill at a time: it claims all members, since between two faults nothing else of it is there. That ends by itself.
+
+seconds_now() { cut -d. -f1 /proc/uptime; }
+taken() {                             # whether another drill than this one has the host
+  local whose='' until=0
+  [ ! -e "$place.claim" ] || read -r whose until <"$place.claim"
+  [ -n "$whose" ] && [ "$whose" != "$1" ] && [ "$until" -gt "$(seconds_now)" ] || return
+  say "another drill is under way, and has claimed this host: wait for its end. If it was killed, remove $place.claim, or wait for $((until - $(seconds_now))) s."
+}
+with_claims() {                       # nobody else looks or writes meanwhile
+  exec 9<"${place%/*}"
+  flock 9
+}
+claim() {
+  with_claims
+  ! taken "$1" || exit 1
+  say "$1 $(($(seconds_now) + $2))" >"$place.claim"
+}
+release() {
+  with_claims
+  taken "$1" >/dev/null || rm -f "$place.claim"
+}
+
 # The unit around it; what systemd-run can make in old versions has no ExecStopPost
 
+unhealed() {
+  [ -e "$place/broken" ] || return
+  say "what an earlier drill has broken there was not healed: run \`bash $place/fault heal\` and look at $place/notes, or remove $place if all is well."
+}
+
 begin() {
-  say "${arguments[@]}" >"$place/arguments"
+  if under_way; then say "another drill has a fault under way there."; exit 3; fi
+  ! unhealed || exit 3
+  umask 077
+  rm -rf "$place" && mkdir "$place" && say "$BASH_EXECUTION_STRING" >"$place/fault" && say "${arguments[@]}" >"$place/arguments" || exit
   cat >"/run/systemd/system/$unit" <<UNIT
 [Unit]
 Description=A fault of a failover drill, which heals by itself
@@ -223,7 +263,7 @@ end() {
   systemctl stop "$unit"
   systemctl reset-failed "$unit" 2>/dev/null
   cat "$place/notes"
-  grep -q '^problem' "$place/notes" || rm -rf "$place"  # what healing needs is kept for whoever does it by hand
+  [ -e "$place/broken" ] || rm -rf "$place"  # what healing needs is kept for whoever does it by hand
   rm -f "/run/systemd/system/$unit"
   systemctl daemon-reload
 }
@@ -233,7 +273,8 @@ end() {
 look() {
   local script code name
   say "nginx $("/proc/$(property nginx MainPID)/exe" -v 2>&1 | sed -n 's/.*nginx\///p')"
-  ! under_way || say "finding a drill is under way there, and ends by itself: wait for it."
+  if under_way; then say "finding a drill is under way there, and ends by itself: wait for it."; else unhealed | sed 's/^/finding /'; fi
+  taken - | sed 's/^/finding /'
   for script in "${scripts[@]}"; do
     name=${script##*/}
     if ! runuser -u "$user" -- test -x "$script"; then say "finding its check $name cannot be executed by $user: run site.yml."; continue; fi
@@ -267,4 +308,4 @@ for argument in "${arguments[@]}"; do
     protocol=*) protocols+="${protocols:+ }${argument#*=}" ;;
   esac
 done
-"$mode"
+"$mode" "$@"

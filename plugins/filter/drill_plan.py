@@ -79,6 +79,7 @@ _value:
         - One for each fault on each node, with C(fault), C(node), C(interface) (of C(link_down)), C(scripts), the checks that
           C(failing_check) makes fail or that have to notice the fault, and C(arguments), what C(playbooks/failover_drill/fault.sh) is told besides them.
         - C(lead), C(lasts) and C(back) are the seconds until the fault is made, those until it is healed, and those after which all is back at the latest.
+          C(longest) are those after which nobody is concerned with it any more, whatever goes wrong.
         - C(vips) has every virtual IP of the plan, each with C(address), C(instance), C(owner_before), its C(heir), or null where the fault does
           not concern it, its C(limit) in seconds or null, C(moves), whether it has to move, C(splits), whether it has to have two owners at
           the same time, C(checks), the names of those that have to notice the fault, and C(cannot), why it will stay where it is, or nothing.
@@ -93,6 +94,7 @@ from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_timing import adve
 
 FAULTS = ('stop_keepalived', 'kill_keepalived', 'stop_nginx', 'kill_nginx', 'failing_check', 'freeze', 'link_down', 'vrrp_blocked', 'drain', 'power_off')
 LEAD = 1.0     # seconds: whoever starts the fault has his answer by then, on a connection that the fault may cut
+SPARE = 240    # seconds for all that the playbook does meanwhile
 QUIET = 1.0    # seconds in which nothing more may happen, after what has to
 DRAINED = 180  # seconds, besides those of the way back, until a node undrains itself, should nobody do it
 START = 2.0    # seconds that a service needs to be up
@@ -270,7 +272,7 @@ def _run(plan, fault, node, interface, descriptions, holders, boot):
         'fault': fault if interface is None or len(plan['hosts'][node]['interfaces']) == 1 else f'{fault} {interface}', 'kind': fault, 'node': node,
         'interface': interface, 'arguments': _arguments(plan, fault, node, interface, descriptions.get(node, {})),
         'scripts': [name for name in names if fault == 'failing_check' or name in watching],
-        'lead': LEAD, 'lasts': lasts, 'back': back, 'vips': vips,
+        'lead': LEAD, 'lasts': lasts, 'back': back, 'longest': LEAD + 2 * lasts + 2 * back + SPARE, 'vips': vips,
     }
 
 

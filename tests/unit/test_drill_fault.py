@@ -133,11 +133,64 @@ def test_what_was_killed_is_healed_by_the_next_process(host, fault):
     assert words(place)[:2] == ['injected', 'healed']
 
 
+def test_what_is_healed_is_not_broken_any_more(host, fault):
+    place = fault('link_down', '0', '0', 'interface=d0')
+    make(host, place)
+    assert (place / 'broken').exists()
+    host.run('bash', f'{place}/fault', 'heal')
+    assert not (place / 'broken').exists()
+
+
 def test_nothing_is_healed_before_anything_is_broken(host, fault):
     place = fault('link_down', '60', '0', 'interface=d0')
     host.ip('link set d0 down')
     host.run('bash', f'{place}/fault', 'heal')
     assert 'state DOWN' in host.ip('link show d0') and (place / 'notes').read_text() == ''
+
+
+def given(place, *words, script=None):
+    """Exit code, and what the script says before it is on the host."""
+    done = subprocess.run(['bash', '-c', script or SCRIPT.read_text(), place / 'fault', *words], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+def test_one_drill_has_a_host_until_it_lets_go(tmp_path):
+    place = tmp_path / 'run'
+    assert given(place, 'claim', 'one', '60') == (0, '')
+    assert given(place, 'claim', 'one', '60') == (0, '')
+    code, said = given(place, 'claim', 'two', '60')
+    assert code == 1 and said.startswith('another drill is under way, and has claimed this host')
+    assert 'finding another drill is under way' in given(place, 'look', '-')[1]
+    assert given(place, 'release', 'two') == (0, '') and given(place, 'claim', 'two', '60')[0] == 1
+    assert given(place, 'release', 'one') == (0, '') and given(place, 'claim', 'two', '60') == (0, '')
+
+
+def test_a_claim_ends_by_itself(tmp_path):
+    place = tmp_path / 'run'
+    assert given(place, 'claim', 'one', '0') == (0, '')
+    assert given(place, 'claim', 'two', '60') == (0, '')
+
+
+@pytest.mark.parametrize('state', ['broken', 'under way'])
+def test_a_fault_does_not_take_the_place_of_another_one(tmp_path, state):
+    place = tmp_path / 'run'
+    place.mkdir()
+    (place / 'arguments').write_text('freeze\n')
+    (place / 'broken').write_text('')
+    # systemd is not here
+    script = SCRIPT.read_text().replace('\nclaim()', f"\nunder_way() {{ {'true' if state == 'under way' else 'false'}; }}\nclaim()")
+    code, said = given(place, 'begin', 'drain', '0', '0', script=script)
+    assert code == 3 and ('another drill' in said if state == 'under way' else 'was not healed' in said)
+    assert (place / 'arguments').read_text() == 'freeze\n' and (place / 'broken').exists()
+
+
+def test_the_script_puts_itself_on_the_host(tmp_path):
+    place = tmp_path / 'run'
+    script = SCRIPT.read_text().replace('\nclaim()', '\nunder_way() { false; }\nclaim()').replace('/run/systemd/system', str(tmp_path)) \
+        .replace('\nclaim()', '\nsystemctl() { true; }\nclaim()')
+    assert given(place, 'begin', 'drain', '0', '0', script=script) == (0, '')
+    assert (place / 'fault').read_text() == script + '\n' and (place / 'arguments').read_text() == 'drain\n0\n0\n'
+    assert (place / 'fault').stat().st_mode & 0o077 == 0
 
 
 def test_notes_of_others_are_kept(tmp_path, fault):
