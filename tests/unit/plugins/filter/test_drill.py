@@ -243,21 +243,22 @@ def test_witness_that_gets_something_is_enough():
 BEGAN = 1000.0
 
 
-def owner(at, *names, line=None):
-    macs = sorted(MACS[name] for name in names)
-    return {'at': at, 'mac': macs[0] if len(macs) == 1 else None, 'macs': macs, 'line': line}
+def owner(at, *names, line=None, after=0.0):
+    """Who answers from then on, and was heard to announce that so many seconds later; a name that is none of a member is a hardware address."""
+    macs = sorted(MACS.get(name, name) for name in names)
+    return {'at': at, 'mac': macs[0] if len(macs) == 1 else None, 'macs': macs, 'line': line, 'announced': None if after is None or not macs else at + after}
 
 
 def outage(began, ended, lost=1, late=0):
     return {'began': began, 'ended': ended, 'seconds': (90 if ended is None else ended) - began, 'lost': lost, 'late': late}
 
 
-def probed(one=(), one_owners=None, two=(), two_owners=None, no_mac='', gap=0.012):
+def probed(one=(), one_owners=None, two=(), two_owners=None, no_mac='', gap=0.012, elapsed=90.0):
     """What the witness saw; a fault is made after 2 s and healed after 8."""
     owners = {ONE: [owner(0, 'a'), owner(2.8, 'b'), owner(12, 'a')] if one_owners is None else one_owners,
               TWO: [owner(0, 'b')] if two_owners is None else two_owners}
     probes = [{'address': address, 'outages': [*outages], 'owners': owners[address], 'no_mac': no_mac} for address, outages in ((ONE, one), (TWO, two))]
-    return {'began': BEGAN, 'longest_gap': gap, 'probes': probes}
+    return {'began': BEGAN, 'elapsed': elapsed, 'longest_gap': gap, 'probes': probes}
 
 
 NOTES = 'injected 1002.5\ncheck check_nginx 7\nhealed 1008.5\nhealed 1009\n'
@@ -325,6 +326,8 @@ def test_nginx_that_is_back_before_a_check_notices():
     ('check check_nginx 0', f'nginx is stopped on a, and {ONE} stayed there: its check check_nginx did not fail'),
     ('check check_nginx forbidden',
      f'nginx is stopped on a, and {ONE} stayed there: its check check_nginx cannot be executed, which keepalived takes for success'),
+    ('check other 0', f'nginx is stopped on a, and {ONE} stayed there, and nobody asked its check check_nginx whether it fails: run it there by hand, as the user '
+     'that keepalived runs it with'),
     ('check check_nginx 1',
      f"nginx is stopped on a, and {ONE} stayed there, though its check check_nginx fails: look at keepalived's log there, whether keepalived runs with "
      'the check that is on disk, and whether b is told to leave it where it is (nopreempt)')])
@@ -386,12 +389,14 @@ def test_two_links_of_one_node_are_one_owner():
     # each answers for the addresses of the other one, too (ARP flux)
     second = {'device': 'eth1', 'macaddress': '00:00:5e:00:53:1a', 'ipv4': {'address': '192.0.2.11', 'prefix': '24'}}
     hosts = {**HOSTS, 'a': {'ansible_facts': {**HOSTS['a']['ansible_facts'], 'interfaces': ['eth0', 'eth1'], 'eth1': second}}}
-    both = {'at': 0.1, 'mac': None, 'macs': sorted([MACS['a'], second['macaddress']]), 'line': None}
-    seen = probed([outage(2.0, 2.81)], [owner(0, 'a'), both, owner(2.8, 'b'), {**both, 'at': 12}])
+    both = owner(0.1, 'a', second['macaddress'], after=None)
+    # and it is one of them that announces
+    back = [owner(12, second['macaddress'], after=None), owner(12.01, 'a'), {**both, 'at': 12.1}]
+    seen = probed([outage(2.0, 2.81)], [owner(0, 'a'), both, owner(2.8, 'b'), *back])
     plan, described = pair(HTTP)
     vip = drill_result(run_of('stop_keepalived', cluster=(plan, described)), seen, NOTES, plan, hostvars=hosts, ahead=0.5)['vips'][0]
     assert (vip['passed'], vip['why'], vip['taken_over_by']) == (True, '', 'b')
-    assert [change['owner'] for change in vip['owners']] == ['a', 'a', 'b', 'a']
+    assert [change['owner'] for change in vip['owners']] == ['a', 'a', 'b', 'a', 'a', 'a']
 
 
 def test_split_brain_that_does_not_come():
@@ -431,8 +436,67 @@ def test_owner_is_told_by_the_page_where_there_are_no_hardware_addresses():
     assert judged('stop_keepalived', seen)[1]['taken_over_by'] == 'b'
 
 
+VIRTUAL = '00:00:5e:00:01:65'
+
+
+def test_owner_by_the_page_where_all_have_the_same_hardware_address():
+    seen = probed([outage(2, 2.8)], [owner(0, VIRTUAL, line='a'), owner(2.8, VIRTUAL, line='b', after=None), owner(12, VIRTUAL, line='a', after=None)])
+    result, vip = judged('stop_keepalived', seen)
+    assert (vip['passed'], vip['taken_over_by']) == (True, 'b'), vip['why']
+
+
+def test_page_of_a_host_behind_the_node_does_not_name_the_owner():
+    # nginx asks the members' applications in turn
+    seen = probed([outage(2, 2.8)], [owner(0, 'a', line='b'), owner(2.8, 'b', line='a'), owner(12, 'a', line='b')])
+    vip = judged('stop_keepalived', seen)[1]
+    assert (vip['owner_before'], vip['taken_over_by'], [change['owner'] for change in vip['owners']]) == ('a', 'b', ['a', 'b', 'a'])
+    turns = [owner(at / 10, line='ab'[at % 2]) for at in range(40)]
+    vip = judged('stop_keepalived', probed([outage(2, 2.8), outage(11.9, 11.95)], turns, no_mac='it is behind a router'))[1]
+    assert (vip['passed'], vip['why'], vip['owners']) == (True, 'who answers for it cannot be told: it is behind a router', [])
+    assert (vip['owner_before'], vip['taken_over_by'], vip['outage'], vip['fail_back_outage']) == ('a', None, 0.8, 0.05)
+
+
+def test_stranger_that_takes_an_address():
+    vip = judged('stop_keepalived', probed([outage(2, 2.8)], [owner(0, 'a'), owner(2.8, '02:00:00:00:00:99'), owner(12, 'a')]))[1]
+    assert (vip['passed'], vip['why']) == (False, '02:00:00:00:00:99 answered for it, a hardware address of no member: look which host that is')
+
+
+def test_member_that_takes_an_address_instead_of_a_better_one():
+    vip = judged('stop_keepalived', probed([outage(2, 2.8)], [owner(0, 'a'), owner(2.8, 'c'), owner(12, 'a')]), cluster=pair(HTTP, nodes=('a', 'b', 'c')))[1]
+    assert (vip['passed'], vip['taken_over_by']) == (False, 'c')
+    assert vip['why'] == "c took it over, and not b, which has the higher priority: look at keepalived's log on b"
+
+
+@pytest.mark.parametrize(('first', 'back', 'sla', 'why'), [
+    (0.0, 0.0, None, ''), (None, 0.0, None, 'b took it and was not heard to announce that'), (0.0, None, 60, 'a took it and was not heard to announce that'),
+    (5.0, 0.0, None, 'b was heard to announce that it has it only 5.00 s later'), (5.0, 0.0, 10, ''), (-0.01, 0.05, None, '')])
+def test_owner_that_is_not_announced(first, back, sla, why):
+    seen = [owner(0, 'a', after=None), owner(2.8, 'b', after=first), owner(11, after=None), owner(12, 'a', after=back)]
+    vip = judged('stop_keepalived', probed([outage(2, 2.8)], seen), sla=sla)[1]
+    assert vip['passed'] is (why == '') and vip['why'].startswith(why)
+    # by the page nobody can tell
+    assert judged('stop_keepalived', probed([outage(2, 2.8)], [{**one, 'line': 'ab'[place % 2], 'macs': []} for place, one in enumerate(seen[:2])],
+                                            no_mac='it is behind a router'), sla=sla)[1]['passed']
+
+
+def test_who_has_it_already_announces_nothing():
+    silent = [owner(0, 'a', after=None), owner(3, after=None), owner(4, 'a', after=None)]
+    assert judged('kill_nginx', probed([], silent))[1]['why'] == ''
+    split = [owner(0, 'a', after=None), owner(5.6, 'a', 'b'), owner(8.1, 'a', after=None)]
+    assert judged('freeze', probed([], split))[1]['passed']
+    split[1] = owner(5.6, 'a', 'b', after=None)
+    assert 'b took it and was not heard' in judged('freeze', probed([], split))[1]['why']
+
+
+@pytest.mark.parametrize(('began', 'elapsed', 'covers'), [(1000.0, 8.0, True), (1000.0, 7.9, False), (1002.1, 90.0, False)])
+def test_witness_that_does_not_probe_all_the_time(began, elapsed, covers):
+    result = judged('stop_keepalived', {**probed(elapsed=elapsed), 'began': began})[0]
+    assert [text for text in result['problems'] if text.startswith('The witness did not probe from before the fault')] == result['problems']
+    assert (result['problems'] == []) is covers
+
+
 def test_owner_that_cannot_be_told_is_not_missed():
-    virtual = [{'at': 0, 'mac': '00:00:5e:00:01:65', 'macs': ['00:00:5e:00:01:65'], 'line': 'Welcome'}]
+    virtual = [owner(0, VIRTUAL, line='Welcome', after=None)]
     vip = judged('stop_keepalived', probed([outage(2, 2.8)], virtual))[1]
     assert vip['passed'] and vip['taken_over_by'] is None
     assert vip['why'] == 'who answers for it cannot be told: it has the same one on every node (use_vmac)'
