@@ -8,8 +8,8 @@
 #   fault.sh await                            until the unit has ended and healed
 #   fault.sh end                              have it heal now if it has not, say what it noted, and leave nothing behind if all is well
 #   fault.sh make, fault.sh heal              what the unit runs
-# Arguments are interface=NAME, user=NAME, and any number of script=PATH, file=PATH, vip=ADDRESS and protocol=NUMBER. What it says, a line for
-# each thing, goes to stdout; to make and heal a fault, to the file `notes` beside this one. `bash -c` is given all of it until `begin` has
+# Arguments are interface=NAME, script=PATH, and any number of check='USER NAME COMMAND...', file=PATH, vip=ADDRESS and protocol=NUMBER. What it
+# says, a line for each thing, goes to stdout; to make and heal a fault, to the file `notes` beside this one. `bash -c` is given all of it until `begin` has
 # put it there.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 place=${0%/*}
@@ -49,19 +49,14 @@ heal_freeze() { systemctl kill --signal=CONT keepalived; }
 
 # A program that always fails in the place of the check, for keepalived alone: no file changes, and with its process the mount is gone as well.
 break_failing_check() {
-  local script
   keepalived=$(property keepalived MainPID)
   remember
-  for script in "${scripts[@]}"; do nsenter --target "$keepalived" --mount mount --bind "$(type -P false)" "$script" || return; done
+  nsenter --target "$keepalived" --mount mount --bind "$(type -P false)" "$script"
 }
 heal_failing_check() {
-  local script failed=0
   [ -d "/proc/$keepalived" ] || return 0
-  for script in "${scripts[@]}"; do
-    nsenter --target "$keepalived" --mount umount "$script" 2>/dev/null
-    ! grep -qF " $(readlink -f "$script") " "/proc/$keepalived/mountinfo" || failed=1
-  done
-  return $failed
+  nsenter --target "$keepalived" --mount umount "$script" 2>/dev/null
+  ! grep -qF " $(readlink -f "$script") " "/proc/$keepalived/mountinfo"
 }
 
 # With the link go routes and IPv6 addresses that nobody sets again where no network manager does, also those of VLANs on it.
@@ -189,14 +184,18 @@ heal() {
   fi
 }
 
-# What the check itself says, as the user that keepalived runs it with
-check() { timeout -s KILL 10 runuser -u "$user" -- "$1" >/dev/null 2>&1; }
+# What each check itself says, as the user that keepalived runs it with: its exit code, or that it cannot be executed
 look_at_checks() {
-  local script code
-  for script in "${scripts[@]}"; do
-    code=forbidden
-    if runuser -u "$user" -- test -x "$script"; then check "$script"; code=$?; fi
-    say "check ${script##*/} $code"
+  local given user name code
+  local -a command
+  for given in "${checks[@]}"; do
+    eval "command=($given)"           # the words of a shell
+    user=${command[0]} name=${command[1]} command=("${command[@]:2}") code=forbidden
+    if runuser -u "$user" -- bash -c 'type -P -- "$1"' bash "${command[0]}" >/dev/null; then
+      timeout -s KILL 10 runuser -u "$user" -- "${command[@]}" >/dev/null 2>&1
+      code=$?
+    fi
+    say "check $name $code"
   done
 }
 
@@ -207,7 +206,7 @@ make() {
   say "injected $(now)"
   dispatch break || { say "problem $fault could not be made: look at \`journalctl -u vipkit-drill\`."; return; }
   sleep "$lasts"                      # from the break on, which may have taken its time
-  [ "$fault" = failing_check ] || look_at_checks
+  look_at_checks
 }
 
 # One drill at a time: it claims all members, since between two faults nothing else of it is there. That ends by itself.
@@ -271,16 +270,17 @@ end() {
 # Before anything is broken
 
 look() {
-  local script code name
+  local code name
   say "nginx $("/proc/$(property nginx MainPID)/exe" -v 2>&1 | sed -n 's/.*nginx\///p')"
   if under_way; then say "finding a drill is under way there, and ends by itself: wait for it."; else unhealed | sed 's/^/finding /'; fi
   taken - | sed 's/^/finding /'
-  for script in "${scripts[@]}"; do
-    name=${script##*/}
-    if ! runuser -u "$user" -- test -x "$script"; then say "finding its check $name cannot be executed by $user: run site.yml."; continue; fi
-    check "$script"; code=$?
-    [ "$code" -eq 0 ] || say "finding its check $name fails (exit code $code), so it would take nothing over: put its service right first."
-  done
+  while read -r _ name code; do
+    case $code in
+      0) ;;
+      forbidden) say "finding its check $name cannot be executed by the user that keepalived runs it with: run site.yml." ;;
+      *) say "finding its check $name fails (exit code $code), so it would take nothing over: put its service right first." ;;
+    esac
+  done < <(look_at_checks)
   for fault in ${faults//,/ }; do
     case $fault in
       *_nginx) [ "$(property nginx ActiveState)" = active ] || say "finding its nginx does not run as a unit of systemd: leave $fault out of vipkit_faults." ;;
@@ -296,13 +296,13 @@ mode=$1
 shift
 case $mode in make | heal) mapfile -t arguments <"$place/arguments" ;; *) arguments=("$@") ;; esac
 faults=${arguments[0]} fault=${arguments[0]} lead=${arguments[1]} lasts=${arguments[2]}
-interface='' user=root keepalived='' routes='' addresses='' protocols=''
-scripts=() files=() vips=()
+interface='' script='' keepalived='' routes='' addresses='' protocols=''
+checks=() files=() vips=()
 for argument in "${arguments[@]}"; do
   case $argument in
     interface=*) interface=${argument#*=} ;;
-    user=*) user=${argument#*=} ;;
-    script=*) scripts+=("${argument#*=}") ;;
+    script=*) script=${argument#*=} ;;
+    check=*) checks+=("${argument#*=}") ;;
     file=*) files+=("${argument#*=}") ;;
     vip=*) vips+=("${argument#*=}") ;;
     protocol=*) protocols+="${protocols:+ }${argument#*=}" ;;

@@ -137,8 +137,8 @@ TOLERANCE = 1.05
 ALLOWANCE = 0.1  # seconds
 SPLIT = 0.5      # seconds with two owners; a hand-over without a gap has them for milliseconds
 DONE = {'stop_keepalived': 'keepalived is stopped on {node}', 'kill_keepalived': 'keepalived was killed on {node}', 'stop_nginx': 'nginx is stopped on {node}',
-        'kill_nginx': 'nginx was killed on {node}', 'failing_check': 'a check fails on {node}', 'freeze': 'keepalived is frozen on {node}',
-        'link_down': '{interface} is down on {node}', 'vrrp_blocked': 'no VRRP passes to and from {node}', 'drain': '{node} is drained',
+        'kill_nginx': 'nginx was killed on {node}', 'failing_check': '{target} fails on {node}', 'freeze': 'keepalived is frozen on {node}',
+        'link_down': '{target} is down on {node}', 'vrrp_blocked': 'no VRRP passes to and from {node}', 'drain': '{node} is drained',
         'power_off': '{node} is without power'}
 SAYS = {'0': 'did not fail', 'forbidden': 'cannot be executed, which keepalived takes for success'}
 

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -191,6 +192,26 @@ def test_the_script_puts_itself_on_the_host(tmp_path):
     assert given(place, 'begin', 'drain', '0', '0', script=script) == (0, '')
     assert (place / 'fault').read_text() == script + '\n' and (place / 'arguments').read_text() == 'drain\n0\n0\n'
     assert (place / 'fault').stat().st_mode & 0o077 == 0
+
+
+@pytest.fixture(name='public')
+def the_public_folder():
+    """One that others may go through, unlike pytest's."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield pathlib.Path(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='to run as another user needs root')
+def test_checks_are_asked_as_their_users(public, fault):
+    for name, mode in (('good', 0o755), ('bad', 0o755), ('secret', 0o700)):
+        (public / name).write_text(f'#!/bin/sh\n[ "$(id -un) $1" = "nobody a  b" ] && exit {3 if name == "bad" else 0}; exit 9\n')
+        (public / name).chmod(mode)
+    names = ('good', 'bad', 'secret', 'none')
+    place = fault('drain', '0', '0', *(f"check=nobody of_{name} {public}/{name} 'a  b'" for name in names), 'check=nobody of_path false', 'check=root of_root true')
+    subprocess.run(['bash', place / 'fault', 'make'], check=True)
+    assert [line for line in (place / 'notes').read_text().splitlines() if line.startswith('check')] == [
+        'check of_good 0', 'check of_bad 3', 'check of_secret forbidden', 'check of_none forbidden', 'check of_path 1', 'check of_root 0']
 
 
 def test_notes_of_others_are_kept(tmp_path, fault):

@@ -30,7 +30,7 @@ def instance(name, number, nodes, **more):
 def pair(*scripts, nodes=('a', 'b'), instances=None, hostvars=None, **more):
     """(plan, descriptions) of hosts with two instances."""
     given = instances or [instance('one', 101, [*nodes]), instance('two', 102, [*nodes[::-1]])]
-    described = {name: {'cluster': {'vrrp_instances': given, 'vrrp_scripts': [*scripts], 'scripts': [], **more}, 'version': '2.3.4'} for name in nodes}
+    described = {name: {'cluster': {'vrrp_instances': given, 'vrrp_scripts': [*scripts], 'scripts': [], 'global_defs': {'script_user': 'checker'}, **more}, 'version': '2.3.4'} for name in nodes}
     return vrrp_plan(described, hostvars or HOSTS), described
 
 
@@ -135,9 +135,51 @@ def test_checks_that_have_to_notice_nginx(check, watches):
     assert (vip['checks'], vip['cannot']) == ((['check'], '') if watches else ([], 'no check of one looks at nginx'))
 
 
-def test_failing_check_is_one_that_decides_alone():
-    run = run_of('failing_check', cluster=pair({**HTTP, 'name': 'soft', 'weight': -60}, HTTP))
-    assert run['scripts'] == vip_of(run)['checks'] == ['check_nginx']
+SLOW = {**HTTP, 'interval': 5, 'fall': 3}  # 15.8 s
+
+
+@pytest.mark.parametrize(('others', 'noticed', 'noticing'), [
+    # a database is none of nginx, and of several that are the first one counts
+    ([{'name': 'db', 'check': {'kind': 'tcp', 'port': 3306}}], 15.8, ['check_nginx']),
+    ([{'name': 'db', 'check': {'kind': 'tcp', 'port': 80, 'host': '192.0.2.77'}}], 15.8, ['check_nginx']),
+    ([{'name': 'fast', 'check': {'kind': 'tcp', 'port': 80}}], 1.8, ['check_nginx', 'fast']),
+    ([{'name': 'fast', 'check': {'kind': 'http', 'url': f'http://{ONE}'}}], 1.8, ['check_nginx', 'fast']),
+    ([{'name': 'foreign', 'script': '/opt/chk'}], 15.8, ['check_nginx'])])
+def test_limit_is_that_of_the_checks_that_look_at_nginx(others, noticed, noticing):
+    vip = vip_of(run_of('stop_nginx', cluster=pair(SLOW, *others)))
+    assert (vip['limit'], vip['checks']) == (pytest.approx(noticed + 0.805, abs=0.001), noticing)
+
+
+def test_limit_is_that_of_the_last_check_where_nobody_knows_which_looks_at_nginx():
+    slow = {'name': 'slow', 'script': '/opt/slow', 'interval': 5, 'fall': 3}
+    vip = vip_of(run_of('stop_nginx', cluster=pair({'name': 'quick', 'script': '/opt/quick'}, slow)))
+    assert (vip['limit'], vip['checks']) == (pytest.approx(20 + 0.805, abs=0.001), ['quick', 'slow'])
+    # it is nginx that is probed there
+    assert vip_of(run_of('stop_nginx', cluster=pair(SLOW, {**HTTP, 'name': 'other', 'check': {'kind': 'tcp', 'port': 8443}}), port=8443))['checks'] == ['other']
+
+
+def test_each_check_is_made_to_fail():
+    cluster = pair({**HTTP, 'name': 'soft', 'weight': -60}, HTTP, {'name': 'own', 'script': 'mine.sh -v'}, {'name': 'foreign', 'script': '/opt/chk'},
+                   scripts=['mine.sh'])
+    runs = drill_plan(*cluster[:1], ['failing_check'], ['a'], cluster[1], scripts_dirs={'a': '/scripts'})['runs']
+    assert [(run['fault'], run['arguments'][0]) for run in runs] == [
+        ('failing_check soft', 'script=/scripts/soft'), ('failing_check check_nginx', 'script=/scripts/check_nginx'),
+        ('failing_check own', 'script=/scripts/mine.sh')]
+    assert [vip_of(run)['checks'] for run in runs] == [['soft'], ['check_nginx'], ['own']]
+    assert not [argument for run in runs for argument in run['arguments'] if argument.startswith('check=')]
+    assert run_of('failing_check')['fault'] == 'failing_check'
+
+
+def test_checks_are_asked_as_keepalived_does():
+    cluster = pair(HTTP, {'name': 'foreign', 'script': "/opt/chk 'a b'", 'user': 'other group'}, {'name': 'turned', 'script': '/opt/x', 'weight': '-9 reverse'})
+    planned = drill_plan(cluster[0], ['stop_nginx'], ['a'], cluster[1], scripts_dirs={'a': '/scripts', 'b': '/else'})
+    foreign = "check=other foreign /opt/chk 'a b'"
+    assert planned['checks'] == {'a': ['check=checker check_nginx /scripts/check_nginx', foreign], 'b': ['check=checker check_nginx /else/check_nginx', foreign]}
+    assert [argument for argument in planned['runs'][0]['arguments'] if 'check' in argument] == ['check=checker check_nginx /scripts/check_nginx']
+    foreign = pair({'name': 'foreign', 'script': '/opt/chk'})
+    assert 'check=checker foreign /opt/chk' in run_of('stop_nginx', cluster=foreign)['arguments']
+    vip = judged('stop_nginx', probed([outage(2.0, 8.0)], [owner(0, 'a')]), 'injected 1002.5\ncheck foreign 0\nhealed 1008.5\n', cluster=foreign)[1]
+    assert vip['why'].endswith('stayed there: its check foreign did not fail')
 
 
 def test_third_node_takes_over_after_the_second():
@@ -161,6 +203,16 @@ def test_a_link_takes_only_what_is_on_it():
     assert [vip['heir'] for vip in run_of('link_down', cluster=cluster)['vips']] == ['b', None]
 
 
+@pytest.mark.parametrize(('more', 'heir', 'moves'), [
+    ({'interface': 'eth0.7'}, 'b', True), ({'interface': 'eth1'}, None, False), ({'interface': 'eth1', 'track_interface': ['eth0']}, 'b', True),
+    ({'interface': 'eth1', 'track_interface': ['eth0.7', 'eth2 weight -5']}, 'b', True),
+    ({'interface': 'eth1', 'track_interface': ['eth0 weight -60']}, 'b', False), ({'interface': 'eth01'}, None, False)])
+def test_a_link_takes_what_is_tracked_and_its_vlans(more, heir, moves):
+    cluster = pair(instances=[instance('one', 101, ['a', 'b']), instance('two', 102, ['a', 'b'], **more)])
+    vip = vip_of(run_of('link_down', cluster=cluster), TWO)
+    assert (vip['heir'], vip['moves']) == (heir, moves)
+
+
 def test_owner_is_who_holds_it_now():
     run = run_of('stop_keepalived', node='b', holders={ONE: ['b'], TWO: ['b']})
     assert [(vip['owner_before'], vip['heir']) for vip in run['vips']] == [('b', 'a'), ('b', 'a')]
@@ -181,6 +233,12 @@ def test_member_cannot_be_the_witness():
     assert drill_plan(plan, ['drain'], ['a'], described, witness='client')['findings'] == []
 
 
+@pytest.mark.parametrize(('sla', 'is_one'), [(None, True), (2, True), ('0.5', True), ('500ms', False), (0, False), ('nan', False), ('inf', False), ('', False)])
+def test_sla_is_a_time(sla, is_one):
+    plan, described = pair(HTTP)
+    assert drill_plan(plan, ['drain'], ['a'], described, sla=sla)['findings'] == ([] if is_one else [f"vipkit_sla is '{sla}': give it as seconds, such as 0.5."])
+
+
 def test_node_without_a_peer_is_refused():
     plan, described = pair(instances=[instance('one', 101, ['a']), instance('two', 102, ['b', 'a'])])
     assert drill_plan(plan, ['stop_keepalived'], ['a'], described)['findings'] == [
@@ -197,7 +255,6 @@ def test_plan_can_be_kept_as_json():
     plan, described = pair(HTTP)
     planned = drill_plan(plan, FAULTS, ['a', 'b'], described)
     assert planned['findings'] == []
-    assert planned['checks'] == {'a': ['check_nginx'], 'b': ['check_nginx']}
     assert json.loads(json.dumps(planned)) == planned
 
 
