@@ -71,15 +71,15 @@ devices() {                           # an interface, and what lies on it
   done
   say "${found[@]}"
 }
-routes_now() {                        # a line for each: the family, the device, and the route
+routes_now() {                        # a line for each: the family and the route, also one of several ways
   local device family
-  for device in $(devices "$interface"); do
-    for family in -4 -6; do
-      # the kernel, routers and keepalived (18) set their own again
-      ip "$family" route show table all dev "$device" |
-        grep -Ev 'proto (kernel|ra|redirect|keepalived|18)( |$)|table local|^(local|multicast|broadcast|anycast) |^ff' |
-        sed -E -e 's/ (linkdown|dead|expires [0-9]+sec)\b//g; s/ +$//' -e "s/^/$family $device /"
-    done
+  local -a over=()
+  for device in $(devices "$interface"); do over+=(-e " dev $device "); done
+  for family in -4 -6; do
+    # the kernel, routers and keepalived (18) set their own again; what the kernel calls nexthop objects is gone, not where they lead
+    ip -o "$family" route show table all | sed -e 's/$/ /' | grep -F "${over[@]}" |
+      grep -Ev 'proto (kernel|ra|redirect|keepalived|18) |table local|^(local|multicast|broadcast|anycast) |^ff' |
+      sed -E -e 's/(\\?[[:space:]])+/ /g; s/ (linkdown|dead|nhid [0-9]+|expires [0-9]+sec)\b//g; s/ +$//' -e "s/^/$family /"
   done
 }
 addresses_now() {
@@ -107,14 +107,14 @@ heal_link_down() {
   # one route may need another one, or an IPv6 address that is still being looked for, which takes 2 s and the time for a carrier
   for ((turn = 0; turn < 50; turn++)); do
     [ -n "$(lacking)" ] || return 0
-    while read -r family device route; do
+    while read -r family route; do
       # shellcheck disable=SC2086  # a route is several words
-      ip "$family" route replace $route dev "$device" 2>/dev/null
+      ip "$family" route replace $route 2>/dev/null
     done < <(lacking)
     sleep 0.2
   done
-  while read -r family device route; do
-    say "problem the route '$route' of $device has not come back: add it by hand, or restart the network."
+  while read -r family route; do
+    say "problem the route '$route' has not come back: add it by hand, or restart the network."
   done < <(lacking)
   return 1
 }

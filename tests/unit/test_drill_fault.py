@@ -42,8 +42,12 @@ route add 198.18.0.0/16 via 192.0.2.9 table 100
 route add 198.19.0.0/16 via 203.0.113.9
 -6 route add 2001:db8:a::/48 via 2001:db8::9 src 2001:db8::1
 -6 route add 2001:db8:b::/48 via 2001:db8:7::9 metric 77
+route add 198.51.101.0/24 nexthop via 192.0.2.9 dev d0 nexthop via 192.0.2.8 dev d0 weight 3
+route add 198.51.102.0/24 nexthop via 192.0.2.9 dev d0 nexthop via 203.0.113.9 dev d1
+-6 route add 2001:db8:c::/48 nexthop via 2001:db8::9 dev d0 nexthop via 2001:db8::8 dev d0
+-6 route add 2001:db8:d::/48 nexthop via 2001:db8::9 dev d0 nexthop via 2001:db8:7::9 dev d0.7
 """
-ROUTES = 'ip route show table all; ip -6 route show table all'
+ROUTES = 'ip -o route show table all; ip -o -6 route show table all'
 
 
 @pytest.fixture(name='host')
@@ -100,7 +104,7 @@ def test_a_link_that_went_down_comes_back_with_all_that_went_with_it(host, fault
     place = fault('link_down', '0', '0', 'interface=d0', 'vip=2001:db8::100')
     before = routes(host)
     make(host, place)
-    assert not [line for line in routes(host) if 'd0' in line]
+    assert not [line for line in routes(host) if ' d0' in line and 'dead' not in line]
     host.run('bash', f'{place}/fault', 'heal')
     # keepalived's own (18) may have gone to the peer with their address, and so has the virtual IP
     assert routes(host) == [line for line in before if not line.startswith('198.51.100.128/25')]
@@ -116,8 +120,18 @@ def test_a_route_that_cannot_come_back_is_told(host, fault):
     (place / 'fault').write_text(script.replace('turn < 50', 'turn < 2'))  # so that nobody waits 10 s for it
     host.run('bash', f'{place}/fault', 'heal')
     assert sorted(line.partition(':')[0] for line in (place / 'notes').read_text().splitlines() if '192.0.2.9' in line) == [
-        "problem the route '198.18.0.0/16 via 192.0.2.9 table 100' of d0 has not come back",
-        "problem the route '198.51.100.0/25 via 192.0.2.9 proto static' of d0 has not come back"]
+        "problem the route '198.18.0.0/16 via 192.0.2.9 dev d0 table 100' has not come back",
+        "problem the route '198.51.100.0/25 via 192.0.2.9 dev d0 proto static' has not come back",
+        "problem the route '198.51.101.0/24 nexthop via 192.0.2.9 dev d0 weight 1 nexthop via 192.0.2.8 dev d0 weight 3' has not come back"]
+
+
+def test_a_route_over_nexthop_objects_comes_back_without_them(host, fault):
+    host.ip('nexthop add id 7 via 192.0.2.9 dev d0')
+    host.ip('route add 198.51.103.0/24 nhid 7')
+    place = fault('link_down', '0', '0', 'interface=d0')
+    make(host, place)
+    host.run('bash', f'{place}/fault', 'heal')
+    assert '198.51.103.0/24 via 192.0.2.9 dev d0 ' in host.ip('route show 198.51.103.0/24') and words(place) == ['injected', 'healed', 'healed']
 
 
 def test_what_was_killed_is_healed_by_the_next_process(host, fault):
