@@ -261,7 +261,7 @@ def test_plan_can_be_kept_as_json():
 def test_hosts_that_stand_against_it():
     found = drill_hosts({'a': 'nginx 1.9.9\nfinding its check x fails.\n', 'b': 'nginx \n'},
                         {'a': {'alive': True, 'version': '2.0.7', 'drained': True}, 'b': {'alive': False, 'msg': 'it is dead', 'version': None}})
-    assert found == {'findings': ['b: it is dead.', 'a: it is drained, so it would take nothing over: undrain it first.', 'a: its check x fails.'],
+    assert found == {'warnings': [], 'findings': ['b: it is dead.', 'a: it is drained, so it would take nothing over: undrain it first.', 'a: its check x fails.'],
                      'nodes': {'a': {'keepalived': '2.0.7', 'nginx': '1.9.9'}, 'b': {'keepalived': None, 'nginx': None}}}
 
 
@@ -279,12 +279,13 @@ def test_instance_in_fault_stands_against_it():
 
 
 def asked(*answered):
-    return {'probes': [{'address': address, 'answered': number, 'late': 0 if number else 99, 'errors': {}} for address, number in zip((ONE, TWO), answered)]}
+    return {'probes': [{'address': address, 'answered': number, 'late': 0 if number else 99, 'errors': {}, 'no_mac': '', 'owners': []}
+                       for address, number in zip((ONE, TWO), answered)]}
 
 
 @pytest.mark.parametrize(('seen', 'finding'), [
     (asked(99, 0), f'client gets no good answer from {TWO} (99 came late): look at vipkit_probe_protocol'),
-    ({'probes': [{'address': ONE, 'answered': 0, 'late': 0, 'errors': {'Connection refused': 100}}]},
+    ({'probes': [{'address': ONE, 'answered': 0, 'late': 0, 'errors': {'Connection refused': 100}, 'no_mac': '', 'owners': []}]},
      f'client gets no good answer from {ONE} (Connection refused: 100): look at vipkit_probe_protocol'),
     ({'msg': 'no such host.'}, 'client cannot probe: no such host.'), ({}, 'client cannot probe: it did not answer.')])
 def test_witness_that_gets_nothing_stands_against_it(seen, finding):
@@ -293,6 +294,15 @@ def test_witness_that_gets_nothing_stands_against_it(seen, finding):
 
 def test_witness_that_gets_something_is_enough():
     assert drill_hosts({}, {}, witness='client', probed=asked(1, 99))['findings'] == []
+
+
+@pytest.mark.parametrize(('lines', 'no_mac', 'tells'), [
+    (['a'], 'it is behind a router', True), (['app7'], 'it is behind a router', False), (['a', 'b', 'a'], 'it is behind a router', False),
+    ([], 'it is behind a router', False), (['app7'], '', True)])
+def test_witness_that_cannot_tell_who_answers(lines, no_mac, tells):
+    seen = {'probes': [{'address': ONE, 'answered': 99, 'late': 0, 'errors': {}, 'no_mac': no_mac, 'owners': [{'line': line} for line in lines]}]}
+    found = drill_hosts({'a': '', 'b': ''}, {}, witness='client', probed=seen)
+    assert found['findings'] == [] and [text.partition(':')[0] for text in found['warnings']] == ([] if tells else [f'client cannot tell who has {ONE}'])
 
 
 # the verdict
