@@ -91,8 +91,8 @@ def _unnamed(witness, probed, members):
     for probe in probed.get('probes', []):
         lines = {owner['line'] for owner in probe['owners']}
         if probe['no_mac'] and not (len(probe['owners']) == 1 and lines <= set(members)):
-            yield (f"{witness} cannot tell who has {probe['address']}: it sees no hardware addresses ({probe['no_mac']}), and the first line of the page is not one and "
-                   'the same name of a member. So whether an address moves, and to whom, is not judged.')
+            yield (f"{witness} cannot tell who has {probe['address']}: it sees no hardware addresses ({probe['no_mac']}), and the first line of the page "
+                   'is not one and the same name of a member. So whether an address moves, and to whom, is not judged.')
 
 
 def drill_hosts(looked, states, told=None, witness='the witness', probed=None):

@@ -217,8 +217,8 @@ def _looks_at_nginx(asked, address, port):
     if asked.get('kind') == 'process':
         return 'nginx' in str(asked.get('process') or asked.get('pattern'))
     url = urlsplit(str(asked.get('url', '')))
-    host, its = {'http': (url.hostname, url.port or 80), 'tcp': (asked.get('host') or '127.0.0.1', integer(asked.get('port')))}.get(asked.get('kind'), (None, None))
-    return True if host in ('127.0.0.1', '::1', 'localhost', address) and its == port else None
+    where = {'http': (url.hostname, url.port or 80), 'tcp': (asked.get('host') or '127.0.0.1', integer(asked.get('port')))}.get(asked.get('kind'))
+    return True if where in [(host, port) for host in ('127.0.0.1', '::1', 'localhost', address)] else None
 
 
 def _own_checks(routers, described):
@@ -233,11 +233,11 @@ def _own_checks(routers, described):
 def _commands(plan, node, described, directory):
     """Of each check of a node the command, and the user who runs it."""
     conf = plan['hosts'][node]['conf']
-    own = described.get('cluster', {}).get('scripts') or []
-    found = {}
+    own, found = described.get('cluster', {}).get('scripts') or [], {}
     for script in conf.get('vrrp_script') or []:
         whole = {'script': f"{directory}/{script['name']}", **with_paths(script, own, directory)}
-        found[script['name']] = [(shlex.split(command), user.split()[0]) for dummy, command, user in commands(whole, user=conf['global_defs']['script_user'])][0]
+        (dummy, command, user), = commands(whole, user=conf['global_defs']['script_user'])
+        found[script['name']] = shlex.split(command), user.split()[0]
     return found
 
 

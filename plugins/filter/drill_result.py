@@ -185,8 +185,8 @@ class _Seen:
 
     def away_at(self, owner):
         """When another one was the only one who answered for the first time, and who that was."""
-        return next(((change['at'], change['owner']) for change in self.owners
-                     if change['owner'] not in (None, owner) and len(change['hosts']) < 2 and (change['hosts'] or change['owner'] in self.members)), (None, None))
+        return next(((change['at'], change['owner']) for change in self.owners if change['owner'] not in (None, owner)
+                     and len(change['hosts']) < 2 and (change['hosts'] or change['owner'] in self.members)), (None, None))
 
     def strangers(self):
         """Who answered and is no member."""
@@ -306,8 +306,8 @@ class _Verdict:
             yield f"{taker} took it over, and not {vip['heir']}, which has the higher priority: look at keepalived's log on {vip['heir']}"
         for name, seconds in seen.takeovers() if not seen.no_mac else ():
             if seconds is None:
-                yield (f"{name} took it and was not heard to announce that (gratuitous ARP, unsolicited neighbour advertisement), so who knew the old owner goes "
-                       'on asking that one: look whether a switch or a hypervisor drops it, and at garp_master_repeat')
+                yield (f'{name} took it and was not heard to announce that (gratuitous ARP, unsolicited neighbour advertisement), so who knew the old owner '
+                       'goes on asking that one: look whether a switch or a hypervisor drops it, and at garp_master_repeat')
             elif seconds > self.allowed(0.0):
                 yield f'{name} was heard to announce that it has it only {_seconds(seconds)} later, and who knew the old owner asked that one until then'
 

@@ -222,7 +222,8 @@ def test_checks_are_asked_as_their_users(public, fault):
         (public / name).write_text(f'#!/bin/sh\n[ "$(id -un) $1" = "nobody a  b" ] && exit {3 if name == "bad" else 0}; exit 9\n')
         (public / name).chmod(mode)
     names = ('good', 'bad', 'secret', 'none')
-    place = fault('drain', '0', '0', *(f"check=nobody of_{name} {public}/{name} 'a  b'" for name in names), 'check=nobody of_path false', 'check=root of_root true')
+    checks = [*(f"nobody of_{name} {public}/{name} 'a  b'" for name in names), 'nobody of_path false', 'root of_root true']
+    place = fault('drain', '0', '0', *(f'check={one}' for one in checks))
     subprocess.run(['bash', place / 'fault', 'make'], check=True)
     assert [line for line in (place / 'notes').read_text().splitlines() if line.startswith('check')] == [
         'check of_good 0', 'check of_bad 3', 'check of_secret forbidden', 'check of_none forbidden', 'check of_path 1', 'check of_root 0']

@@ -30,7 +30,8 @@ def instance(name, number, nodes, **more):
 def pair(*scripts, nodes=('a', 'b'), instances=None, hostvars=None, **more):
     """(plan, descriptions) of hosts with two instances."""
     given = instances or [instance('one', 101, [*nodes]), instance('two', 102, [*nodes[::-1]])]
-    described = {name: {'cluster': {'vrrp_instances': given, 'vrrp_scripts': [*scripts], 'scripts': [], 'global_defs': {'script_user': 'checker'}, **more}, 'version': '2.3.4'} for name in nodes}
+    shared = {'vrrp_instances': given, 'vrrp_scripts': [*scripts], 'scripts': [], 'global_defs': {'script_user': 'checker'}, **more}
+    described = {name: {'cluster': shared, 'version': '2.3.4'} for name in nodes}
     return vrrp_plan(described, hostvars or HOSTS), described
 
 
@@ -174,7 +175,7 @@ def test_checks_are_asked_as_keepalived_does():
     cluster = pair(HTTP, {'name': 'foreign', 'script': "/opt/chk 'a b'", 'user': 'other group'}, {'name': 'turned', 'script': '/opt/x', 'weight': '-9 reverse'})
     planned = drill_plan(cluster[0], ['stop_nginx'], ['a'], cluster[1], scripts_dirs={'a': '/scripts', 'b': '/else'})
     foreign = "check=other foreign /opt/chk 'a b'"
-    assert planned['checks'] == {'a': ['check=checker check_nginx /scripts/check_nginx', foreign], 'b': ['check=checker check_nginx /else/check_nginx', foreign]}
+    assert planned['checks'] == {name: [f'check=checker check_nginx {folder}/check_nginx', foreign] for name, folder in (('a', '/scripts'), ('b', '/else'))}
     assert [argument for argument in planned['runs'][0]['arguments'] if 'check' in argument] == ['check=checker check_nginx /scripts/check_nginx']
     foreign = pair({'name': 'foreign', 'script': '/opt/chk'})
     assert 'check=checker foreign /opt/chk' in run_of('stop_nginx', cluster=foreign)['arguments']
@@ -236,7 +237,8 @@ def test_member_cannot_be_the_witness():
 @pytest.mark.parametrize(('sla', 'is_one'), [(None, True), (2, True), ('0.5', True), ('500ms', False), (0, False), ('nan', False), ('inf', False), ('', False)])
 def test_sla_is_a_time(sla, is_one):
     plan, described = pair(HTTP)
-    assert drill_plan(plan, ['drain'], ['a'], described, sla=sla)['findings'] == ([] if is_one else [f"vipkit_sla is '{sla}': give it as seconds, such as 0.5."])
+    said = [] if is_one else [f"vipkit_sla is '{sla}': give it as seconds, such as 0.5."]
+    assert drill_plan(plan, ['drain'], ['a'], described, sla=sla)['findings'] == said
 
 
 def test_node_without_a_peer_is_refused():
@@ -261,8 +263,8 @@ def test_plan_can_be_kept_as_json():
 def test_hosts_that_stand_against_it():
     found = drill_hosts({'a': 'nginx 1.9.9\nfinding its check x fails.\n', 'b': 'nginx \n'},
                         {'a': {'alive': True, 'version': '2.0.7', 'drained': True}, 'b': {'alive': False, 'msg': 'it is dead', 'version': None}})
-    assert found == {'warnings': [], 'findings': ['b: it is dead.', 'a: it is drained, so it would take nothing over: undrain it first.', 'a: its check x fails.'],
-                     'nodes': {'a': {'keepalived': '2.0.7', 'nginx': '1.9.9'}, 'b': {'keepalived': None, 'nginx': None}}}
+    assert found == {'findings': ['b: it is dead.', 'a: it is drained, so it would take nothing over: undrain it first.', 'a: its check x fails.'],
+                     'warnings': [], 'nodes': {'a': {'keepalived': '2.0.7', 'nginx': '1.9.9'}, 'b': {'keepalived': None, 'nginx': None}}}
 
 
 def told(state='BACKUP', good=True, **more):
@@ -393,8 +395,8 @@ def test_nginx_that_is_back_before_a_check_notices():
     ('check check_nginx 0', f'nginx is stopped on a, and {ONE} stayed there: its check check_nginx did not fail'),
     ('check check_nginx forbidden',
      f'nginx is stopped on a, and {ONE} stayed there: its check check_nginx cannot be executed, which keepalived takes for success'),
-    ('check other 0', f'nginx is stopped on a, and {ONE} stayed there, and nobody asked its check check_nginx whether it fails: run it there by hand, as the user '
-     'that keepalived runs it with'),
+    ('check other 0', f'nginx is stopped on a, and {ONE} stayed there, and nobody asked its check check_nginx whether it fails: run it there by hand, '
+     'as the user that keepalived runs it with'),
     ('check check_nginx 1',
      f"nginx is stopped on a, and {ONE} stayed there, though its check check_nginx fails: look at keepalived's log there, whether keepalived runs with "
      'the check that is on disk, and whether b is told to leave it where it is (nopreempt)')])
