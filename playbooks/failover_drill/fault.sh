@@ -9,8 +9,8 @@
 #   fault.sh end                              have it heal now if it has not, say what it noted, and leave nothing behind if all is well
 #   fault.sh make, fault.sh heal              what the unit runs
 # Arguments are interface=NAME, script=PATH, and any number of check='USER NAME COMMAND...', file=PATH, vip=ADDRESS and protocol=NUMBER. What it
-# says, a line for each thing, goes to stdout; to make and heal a fault, to the file `notes` beside this one. `bash -c` is given all of it until `begin` has
-# put it there.
+# says, a line for each thing, goes to stdout; to make and heal a fault, to the file `notes` beside this one. `bash -c` is given this text until
+# `begin` has put it there.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 place=${0%/*}
 unit=vipkit-drill.service
