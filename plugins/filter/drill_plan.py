@@ -375,7 +375,7 @@ def drill_plan(plan, faults, nodes, descriptions=None, holders=None, boot=120, w
             for targets in [given.targets(plan, fault, node)] for target in targets]
     checks = {name: _told(given.checks(plan, name)[0], _commands(plan, name, given.descriptions.get(name, {}), given.scripts_dirs.get(name, '')))
               for name in plan['members']}
-    findings = [] if sla is None or 0 < (number(sla) or 0) < math.inf else [f"vipkit_sla is '{sla}': give it as seconds, such as 0.5."]
+    findings = [] if sla is None or 0 < (number(sla) or 0) < math.inf else [f"vipkit_sla is '{sla}'; give it as seconds, such as 0.5."]
     return {'findings': findings + _findings(plan, faults, nodes, runs, witness), 'runs': runs, 'checks': checks}
 
 

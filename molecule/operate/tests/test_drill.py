@@ -177,7 +177,7 @@ def test_drill_that_could_not_be_judged_or_reported_is_refused(cluster, tmp_path
     (tmp_path / 'file').write_text('')
     before = cluster.transitions()
     code, output = cluster.play(DRILL, *variables(vipkit_faults='stop_keepalived', vipkit_sla='500ms'))
-    assert code != 0 and "No fault was made. vipkit_sla is '500ms': give it as seconds, such as 0.5." in output, output[-3000:]
+    assert code != 0 and "No fault was made. vipkit_sla is '500ms'; give it as seconds, such as 0.5." in output, output[-3000:]
     code, output = cluster.play(DRILL, *variables(vipkit_faults='stop_keepalived', vipkit_report_dir=str(tmp_path / 'file')))
     assert code != 0 and 'Have a directory for the report' in output, output[-3000:]
     assert cluster.transitions() == before

@@ -237,7 +237,7 @@ def test_member_cannot_be_the_witness():
 @pytest.mark.parametrize(('sla', 'is_one'), [(None, True), (2, True), ('0.5', True), ('500ms', False), (0, False), ('nan', False), ('inf', False), ('', False)])
 def test_sla_is_a_time(sla, is_one):
     plan, described = pair(HTTP)
-    said = [] if is_one else [f"vipkit_sla is '{sla}': give it as seconds, such as 0.5."]
+    said = [] if is_one else [f"vipkit_sla is '{sla}'; give it as seconds, such as 0.5."]
     assert drill_plan(plan, ['drain'], ['a'], described, sla=sla)['findings'] == said
 
 
