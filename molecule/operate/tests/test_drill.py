@@ -127,6 +127,18 @@ def test_check_that_never_fails_is_named(cluster):
     assert restored == 0, said
 
 
+def test_takeover_of_which_nobody_is_told_is_named(cluster):
+    # as a switch or a hypervisor does that drops gratuitous ARP; keepalived's frames pass no other hook
+    rule = f'arp operation request arp saddr ip {cluster.vip_of(NODE)} drop'
+    cluster.nodes[PEER].check_output(f"nft 'table netdev mute {{ chain out {{ type filter hook egress device eth0 priority 0; {rule}; }}; }}'")
+    try:
+        code, output = drill(cluster, 'stop_keepalived')
+    finally:
+        cluster.nodes[PEER].check_output('nft delete table netdev mute')
+    assert code != 0
+    assert f'{PEER} took it and was not heard to announce that' in output, output[-3000:]
+
+
 def test_cluster_that_is_not_sound_is_left_alone(cluster):
     cluster.nodes[PEER].check_output('systemctl stop keepalived')
     try:
