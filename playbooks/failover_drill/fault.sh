@@ -2,12 +2,15 @@
 # One fault on this host for playbooks/failover_drill.yml. As a unit of systemd it needs nobody to heal: it ends by itself, and however it
 # ends, kill -9 included, systemd heals what it has broken (ExecStopPost). With a reboot all of it is gone, too.
 #   fault.sh look FAULT,... ARGUMENT...       what stands against these faults here, and which programs run
+#   fault.sh claim DRILL SECONDS              have this host to itself for so long, unless another drill has it
+#   fault.sh release DRILL                    no longer
 #   fault.sh begin FAULT LEAD LASTS ARGUMENT...  start the unit, which makes one after LEAD seconds, and heals it LASTS seconds later
 #   fault.sh await                            until the unit has ended and healed
 #   fault.sh end                              have it heal now if it has not, say what it noted, and leave nothing behind if all is well
 #   fault.sh make, fault.sh heal              what the unit runs
-# Arguments are interface=NAME, user=NAME, and any number of script=PATH, file=PATH, vip=ADDRESS and protocol=NUMBER. What it says, a line for
-# each thing, goes to stdout; to make and heal a fault, to the file `notes` beside this one.
+# Arguments are interface=NAME, script=PATH, and any number of check='USER NAME COMMAND...', file=PATH, vip=ADDRESS and protocol=NUMBER. What it
+# says, a line for each thing, goes to stdout; to make and heal a fault, to the file `notes` beside this one. `bash -c` is given this text until
+# `begin` has put it there.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 place=${0%/*}
 unit=vipkit-drill.service
@@ -17,7 +20,7 @@ now() { date +%s.%N; }
 property() { systemctl show --property="$2" "$1" | cut -d= -f2-; }
 unit_of() { say "${1#*_}"; }
 under_way() { case $(property "$unit" ActiveState) in inactive | failed) return 1 ;; esac; }
-# What healing needs and only the break knows; it is another process that heals.
+# What healing needs and only the break knows; it is another process that heals. It is there as long as something is broken.
 remember() { declare -p keepalived routes addresses >"$place/broken"; }
 
 # Faults: break_… and heal_… of each
@@ -46,19 +49,14 @@ heal_freeze() { systemctl kill --signal=CONT keepalived; }
 
 # A program that always fails in the place of the check, for keepalived alone: no file changes, and with its process the mount is gone as well.
 break_failing_check() {
-  local script
   keepalived=$(property keepalived MainPID)
   remember
-  for script in "${scripts[@]}"; do nsenter --target "$keepalived" --mount mount --bind "$(type -P false)" "$script" || return; done
+  nsenter --target "$keepalived" --mount mount --bind "$(type -P false)" "$script"
 }
 heal_failing_check() {
-  local script failed=0
   [ -d "/proc/$keepalived" ] || return 0
-  for script in "${scripts[@]}"; do
-    nsenter --target "$keepalived" --mount umount "$script" 2>/dev/null
-    ! grep -qF " $(readlink -f "$script") " "/proc/$keepalived/mountinfo" || failed=1
-  done
-  return $failed
+  nsenter --target "$keepalived" --mount umount "$script" 2>/dev/null
+  ! grep -qF " $(readlink -f "$script") " "/proc/$keepalived/mountinfo"
 }
 
 # With the link go routes and IPv6 addresses that nobody sets again where no network manager does, also those of VLANs on it.
@@ -73,15 +71,15 @@ devices() {                           # an interface, and what lies on it
   done
   say "${found[@]}"
 }
-routes_now() {                        # a line for each: the family, the device, and the route
+routes_now() {                        # a line for each: the family and the route, also one of several ways
   local device family
-  for device in $(devices "$interface"); do
-    for family in -4 -6; do
-      # the kernel, routers and keepalived (18) set their own again
-      ip "$family" route show table all dev "$device" |
-        grep -Ev 'proto (kernel|ra|redirect|keepalived|18)( |$)|table local|^(local|multicast|broadcast|anycast) |^ff' |
-        sed -E -e 's/ (linkdown|dead|expires [0-9]+sec)\b//g; s/ +$//' -e "s/^/$family $device /"
-    done
+  local -a over=()
+  for device in $(devices "$interface"); do over+=(-e " dev $device "); done
+  for family in -4 -6; do
+    # the kernel, routers and keepalived (18) set their own again; what the kernel calls nexthop objects is gone, not where they lead
+    ip -o "$family" route show table all | sed -e 's/$/ /' | grep -F "${over[@]}" |
+      grep -Ev 'proto (kernel|ra|redirect|keepalived|18) |table local|^(local|multicast|broadcast|anycast) |^ff' |
+      sed -E -e 's/(\\?[[:space:]])+/ /g; s/ (linkdown|dead|nhid [0-9]+|expires [0-9]+sec)\b//g; s/ +$//' -e "s/^/$family /"
   done
 }
 addresses_now() {
@@ -109,15 +107,16 @@ heal_link_down() {
   # one route may need another one, or an IPv6 address that is still being looked for, which takes 2 s and the time for a carrier
   for ((turn = 0; turn < 50; turn++)); do
     [ -n "$(lacking)" ] || return 0
-    while read -r family device route; do
+    while read -r family route; do
       # shellcheck disable=SC2086  # a route is several words
-      ip "$family" route replace $route dev "$device" 2>/dev/null
+      ip "$family" route replace $route 2>/dev/null
     done < <(lacking)
     sleep 0.2
   done
-  while read -r family device route; do
-    say "problem the route '$route' of $device has not come back: add it by hand, or restart the network."
+  while read -r family route; do
+    say "problem the route '$route' has not come back: add it by hand, or restart the network."
   done < <(lacking)
+  return 1
 }
 
 break_vrrp_blocked() {
@@ -177,17 +176,26 @@ heal() {
   [ -e "$place/broken" ] || return 0  # it has ended before it has broken anything
   # shellcheck source=/dev/null
   . "$place/broken"
-  if dispatch heal; then say "healed $(now)"; else say "problem $fault could not be healed: look at \`journalctl -u vipkit-drill\`."; fi
+  if dispatch heal; then
+    say "healed $(now)"
+    rm -f "$place/broken"
+  else
+    say "problem $fault could not be healed: look at \`journalctl -u vipkit-drill\`."
+  fi
 }
 
-# What the check itself says, as the user that keepalived runs it with
-check() { timeout -s KILL 10 runuser -u "$user" -- "$1" >/dev/null 2>&1; }
+# What each check itself says, as the user that keepalived runs it with: its exit code, or that it cannot be executed
 look_at_checks() {
-  local script code
-  for script in "${scripts[@]}"; do
-    code=forbidden
-    if runuser -u "$user" -- test -x "$script"; then check "$script"; code=$?; fi
-    say "check ${script##*/} $code"
+  local given user name code
+  local -a command
+  for given in "${checks[@]}"; do
+    eval "command=($given)"           # the words of a shell
+    user=${command[0]} name=${command[1]} command=("${command[@]:2}") code=forbidden
+    if runuser -u "$user" -- bash -c 'type -P -- "$1"' bash "${command[0]}" >/dev/null; then
+      timeout -s KILL 10 runuser -u "$user" -- "${command[@]}" >/dev/null 2>&1
+      code=$?
+    fi
+    say "check $name $code"
   done
 }
 
@@ -198,13 +206,44 @@ make() {
   say "injected $(now)"
   dispatch break || { say "problem $fault could not be made: look at \`journalctl -u vipkit-drill\`."; return; }
   sleep "$lasts"                      # from the break on, which may have taken its time
-  [ "$fault" = failing_check ] || look_at_checks
+  look_at_checks
+}
+
+# One drill at a time: it claims all members, since between two faults nothing else of it is there. That ends by itself.
+
+seconds_now() { cut -d. -f1 /proc/uptime; }
+taken() {                             # whether another drill than this one has the host
+  local whose='' until=0
+  [ ! -e "$place.claim" ] || read -r whose until <"$place.claim"
+  [ -n "$whose" ] && [ "$whose" != "$1" ] && [ "$until" -gt "$(seconds_now)" ] || return
+  say "another drill is under way, and has claimed this host: wait for its end. If it was killed, remove $place.claim, or wait for $((until - $(seconds_now))) s."
+}
+with_claims() {                       # nobody else looks or writes meanwhile
+  exec 9<"${place%/*}"
+  flock 9
+}
+claim() {
+  with_claims
+  ! taken "$1" || exit 1
+  say "$1 $(($(seconds_now) + $2))" >"$place.claim"
+}
+release() {
+  with_claims
+  taken "$1" >/dev/null || rm -f "$place.claim"
 }
 
 # The unit around it; what systemd-run can make in old versions has no ExecStopPost
 
+unhealed() {
+  [ -e "$place/broken" ] || return
+  say "what an earlier drill has broken there was not healed: run \`bash $place/fault heal\` and look at $place/notes, or remove $place if all is well."
+}
+
 begin() {
-  say "${arguments[@]}" >"$place/arguments"
+  if under_way; then say "another drill has a fault under way there."; exit 3; fi
+  ! unhealed || exit 3
+  umask 077
+  rm -rf "$place" && mkdir "$place" && say "$BASH_EXECUTION_STRING" >"$place/fault" && say "${arguments[@]}" >"$place/arguments" || exit
   cat >"/run/systemd/system/$unit" <<UNIT
 [Unit]
 Description=A fault of a failover drill, which heals by itself
@@ -223,7 +262,7 @@ end() {
   systemctl stop "$unit"
   systemctl reset-failed "$unit" 2>/dev/null
   cat "$place/notes"
-  grep -q '^problem' "$place/notes" || rm -rf "$place"  # what healing needs is kept for whoever does it by hand
+  [ -e "$place/broken" ] || rm -rf "$place"  # what healing needs is kept for whoever does it by hand
   rm -f "/run/systemd/system/$unit"
   systemctl daemon-reload
 }
@@ -231,15 +270,17 @@ end() {
 # Before anything is broken
 
 look() {
-  local script code name
+  local code name
   say "nginx $("/proc/$(property nginx MainPID)/exe" -v 2>&1 | sed -n 's/.*nginx\///p')"
-  ! under_way || say "finding a drill is under way there, and ends by itself: wait for it."
-  for script in "${scripts[@]}"; do
-    name=${script##*/}
-    if ! runuser -u "$user" -- test -x "$script"; then say "finding its check $name cannot be executed by $user: run site.yml."; continue; fi
-    check "$script"; code=$?
-    [ "$code" -eq 0 ] || say "finding its check $name fails (exit code $code), so it would take nothing over: put its service right first."
-  done
+  if under_way; then say "finding a drill is under way there, and ends by itself: wait for it."; else unhealed | sed 's/^/finding /'; fi
+  taken - | sed 's/^/finding /'
+  while read -r _ name code; do
+    case $code in
+      0) ;;
+      forbidden) say "finding its check $name cannot be executed by the user that keepalived runs it with: run site.yml." ;;
+      *) say "finding its check $name fails (exit code $code), so it would take nothing over: put its service right first." ;;
+    esac
+  done < <(look_at_checks)
   for fault in ${faults//,/ }; do
     case $fault in
       *_nginx) [ "$(property nginx ActiveState)" = active ] || say "finding its nginx does not run as a unit of systemd: leave $fault out of vipkit_faults." ;;
@@ -255,16 +296,16 @@ mode=$1
 shift
 case $mode in make | heal) mapfile -t arguments <"$place/arguments" ;; *) arguments=("$@") ;; esac
 faults=${arguments[0]} fault=${arguments[0]} lead=${arguments[1]} lasts=${arguments[2]}
-interface='' user=root keepalived='' routes='' addresses='' protocols=''
-scripts=() files=() vips=()
+interface='' script='' keepalived='' routes='' addresses='' protocols=''
+checks=() files=() vips=()
 for argument in "${arguments[@]}"; do
   case $argument in
     interface=*) interface=${argument#*=} ;;
-    user=*) user=${argument#*=} ;;
-    script=*) scripts+=("${argument#*=}") ;;
+    script=*) script=${argument#*=} ;;
+    check=*) checks+=("${argument#*=}") ;;
     file=*) files+=("${argument#*=}") ;;
     vip=*) vips+=("${argument#*=}") ;;
     protocol=*) protocols+="${protocols:+ }${argument#*=}" ;;
   esac
 done
-"$mode"
+"$mode" "$@"

@@ -53,11 +53,16 @@ _value:
       description: One sentence for each thing for which no fault may be made. Empty when all is well.
       type: list
       elements: str
+    warnings:
+      description: One sentence for each thing that a drill will not be able to tell, and that does not stand against it.
+      type: list
+      elements: str
     nodes:
       description: For each host C(keepalived) and C(nginx), the version that runs, or null.
       type: dict
   sample:
     findings: []
+    warnings: []
     nodes:
       node128: {keepalived: 2.0.7, nginx: 1.9.9}
 """
@@ -81,6 +86,15 @@ def _unseen(witness, probed):
                    'and whether what is asked for comes within 0.25 s.')
 
 
+def _unnamed(witness, probed, members):
+    """A sentence for each address of which the witness cannot tell who has it."""
+    for probe in probed.get('probes', []):
+        lines = {owner['line'] for owner in probe['owners']}
+        if probe['no_mac'] and not (len(probe['owners']) == 1 and lines <= set(members)):
+            yield (f"{witness} cannot tell who has {probe['address']}: it sees no hardware addresses ({probe['no_mac']}), and the first line of the page "
+                   'is not one and the same name of a member. So whether an address moves, and to whom, is not judged.')
+
+
 def drill_hosts(looked, states, told=None, witness='the witness', probed=None):
     """What is against it, and what runs."""
     findings = [f"{name}: {state.get('msg') or 'its keepalived does not run'}." for name, state in states.items() if not state.get('alive')]
@@ -88,7 +102,7 @@ def drill_hosts(looked, states, told=None, witness='the witness', probed=None):
     findings += [f'{name}: {sentence}' for name, text in looked.items() for sentence in _said(text, 'finding')]
     findings += [*faulty(told or {}), *(() if probed is None else _unseen(witness, probed))]
     nodes = {name: {'keepalived': states.get(name, {}).get('version'), 'nginx': next(iter(_said(text, 'nginx')), '') or None} for name, text in looked.items()}
-    return {'findings': findings, 'nodes': nodes}
+    return {'findings': findings, 'warnings': [*_unnamed(witness, probed or {}, looked)], 'nodes': nodes}
 
 
 class FilterModule:

@@ -21,7 +21,7 @@ options:
     description:
       - What came of a drill, as P(vipkit.ha.drill_junit#filter) takes it too. Times are seconds since the epoch, durations are seconds.
       - C(began), C(ended), C(witness), C(interval) (between two probes of an address), C(protocol) (of the probes), C(sla) (what no outage may
-        exceed, or null), C(profile), C(passed).
+        exceed, or null), C(profile), C(passed), C(failures) (a sentence for all that did not pass).
       - C(nodes) is a dictionary of each node to its C(keepalived) and its C(nginx), which are versions.
       - C(settings) is a dictionary of each instance to its C(version) of VRRP, C(advert_int) (seconds) and C(priorities), a dictionary of
         each node to its priority.
@@ -29,8 +29,8 @@ options:
       - Of a result C(fault), C(node), C(injected), C(healed) (null if it could not be healed), C(problems) (sentences about the
         cluster), C(passed), and C(vips).
       - Of each of C(vips) C(address), C(instance), C(owner_before), C(taken_over_by) (null if nobody did), C(outage) (null if it has not
-        ended), C(lost), C(late), C(fail_back_outage), C(fail_back_lost), C(limit) and C(ratio) (null where there is none), C(passed), C(why)
-        (a sentence, or empty), C(owners) (who answered from C(at) on, as C(owner), null for nobody) and C(outages) (each C(began), C(ended)).
+        ended), C(lost), C(late), C(fail_back_outage) (the same of the way back), C(fail_back_lost), C(limit) and C(ratio) (null where there
+        is none), C(passed), C(why) (a sentence, or empty), C(owners) (who answered from C(at) on, as C(owner), null for nobody) and C(outages) (each C(began), C(ended)).
     type: dict
     required: true
 seealso:
@@ -53,7 +53,7 @@ _value:
   type: str
 """
 
-from ansible_collections.vipkit.ha.plugins.plugin_utils._drill import failures, fault_of, outage, seconds, worst
+from ansible_collections.vipkit.ha.plugins.plugin_utils._drill import fault_of, outage, seconds, worst
 from ansible_collections.vipkit.ha.plugins.plugin_utils._report_page import badge, described, element, listed, moment, owner_bar, page, table, verdict
 from ansible_collections.vipkit.ha.plugins.plugin_utils._report_timeline import Timeline
 
@@ -82,12 +82,12 @@ def _top(drill):
 def _overview(drill):
     rows = []
     for number, result in enumerate(drill['results']):
-        longest = worst(result['vips'])
+        longest, back = worst(result['vips']), worst(result['vips'], 'fail_back_outage')
         limits = [vip['ratio'] for vip in result['vips'] if vip['ratio'] is not None]
         rows.append((element('a', fault_of(result), href=f'#fault{number}'), badge(result['passed']),
                      f"{outage(longest)}, {longest['address']}" if longest and longest['outage'] != 0 else 'none',
                      f'{max(limits):.2f}' if limits else '–', f"{sum(vip['lost'] for vip in result['vips'])}, {sum(vip['late'] for vip in result['vips'])}",
-                     seconds(max((vip['fail_back_outage'] or 0 for vip in result['vips']), default=None))))
+                     outage(back, 'fail_back_outage') if back else '–'))
     return table(('Fault', 'Verdict', 'Longest outage', 'Of its limit', 'Lost, late', 'Fail-back outage'), rows, 'Each fault, over all virtual IPs')
 
 
@@ -95,7 +95,7 @@ def _row(vip):
     owners = f"{vip['owner_before'] or 'nobody'}, {'then' if vip['taken_over_by'] else 'taken over by'} {vip['taken_over_by'] or 'nobody'}"
     ratio = '–' if vip['ratio'] is None else f"{vip['ratio']:.2f}"
     return (f"{vip['address']} ({vip['instance']})", badge(vip['passed']), owners, outage(vip), seconds(vip['limit'], 'none'), ratio,
-            f"{vip['lost']}, {vip['late']}", f"{seconds(vip['fail_back_outage'])}, {vip['fail_back_lost']} lost")
+            f"{vip['lost']}, {vip['late']}", f"{outage(vip, 'fail_back_outage')}, {vip['fail_back_lost']} lost")
 
 
 def _fault(number, result, nodes):
@@ -139,7 +139,7 @@ def _help(nodes):
 def drill_html(drill):
     """A page about a drill."""
     nodes = list(drill['nodes'])
-    wrong = failures(drill)
+    wrong = drill['failures']
     return page(
         f"Failover drill {'passed' if drill['passed'] else 'failed'}, {moment(drill['began'])}", _top(drill),
         [element('h2', 'What did not pass'), listed(wrong)] if wrong else None,

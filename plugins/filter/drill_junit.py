@@ -57,7 +57,7 @@ def _case(result, name, time, failure, told=None):
 
 def _told(vip):
     return (f"owner before: {vip['owner_before'] or 'nobody'}, taken over by: {vip['taken_over_by'] or 'nobody'}, outage: {outage(vip)}, "
-            f"limit: {seconds(vip['limit'], 'none')}, lost: {vip['lost']}, late: {vip['late']}, fail-back outage: {seconds(vip['fail_back_outage'])}, "
+            f"limit: {seconds(vip['limit'], 'none')}, lost: {vip['lost']}, late: {vip['late']}, fail-back outage: {outage(vip, 'fail_back_outage')}, "
             f"fail-back lost: {vip['fail_back_lost']}")
 
 

@@ -23,7 +23,12 @@ description:
     is told and does not count, as a keepalived that does not run cannot give anything back. Several hardware addresses of one member are one host.
   - For C(vrrp_blocked) the protocol has no limit, so an outage has to end, and without O(sla) that is all.
   - A witness that did not probe for longer than an interval and 0.1 s may have missed an outage of so long, or the rest of one. That is a problem, unless
-    there is an O(sla), and every outage with so much more would still be within it.
+    there is an O(sla), and every outage with so much more would still be within it. One that did not probe from before the fault until after its healing is a
+    problem in any case.
+  - A hardware address tells which member answers, and one of no member is a failure. Only where there is none, or the same on all, the first line of the
+    page does, unless it had changed before the fault was made.
+  - Another member than the one that has to take over is a failure. So is a new owner that the witness did not hear announce itself, since the
+    witness finds it without, and others do not.
 positional: _input, probed, noted
 options:
   _input:
@@ -122,16 +127,18 @@ _value:
       type: bool
 """
 
+import itertools
+
+from ansible_collections.vipkit.ha.plugins.module_utils._probes import VIRTUAL_MACS
 from ansible_collections.vipkit.ha.plugins.plugin_utils._drill import faulty
 from ansible_collections.vipkit.ha.plugins.plugin_utils._vrrp_model import Host
 
 TOLERANCE = 1.05
 ALLOWANCE = 0.1  # seconds
-VIRTUAL_MAC = '00:00:5e:00:0'  # RFC 5798 section 7.3
 SPLIT = 0.5      # seconds with two owners; a hand-over without a gap has them for milliseconds
 DONE = {'stop_keepalived': 'keepalived is stopped on {node}', 'kill_keepalived': 'keepalived was killed on {node}', 'stop_nginx': 'nginx is stopped on {node}',
-        'kill_nginx': 'nginx was killed on {node}', 'failing_check': 'a check fails on {node}', 'freeze': 'keepalived is frozen on {node}',
-        'link_down': '{interface} is down on {node}', 'vrrp_blocked': 'no VRRP passes to and from {node}', 'drain': '{node} is drained',
+        'kill_nginx': 'nginx was killed on {node}', 'failing_check': '{target} fails on {node}', 'freeze': 'keepalived is frozen on {node}',
+        'link_down': '{target} is down on {node}', 'vrrp_blocked': 'no VRRP passes to and from {node}', 'drain': '{node} is drained',
         'power_off': '{node} is without power'}
 SAYS = {'0': 'did not fail', 'forbidden': 'cannot be executed, which keepalived takes for success'}
 
@@ -158,35 +165,49 @@ def _seconds(value):
 class _Seen:
     """What the witness saw of one virtual IP."""
 
-    def __init__(self, probe, began, names, members):
-        self.began = began
+    def __init__(self, probe, began, names, members, injected):
+        self.began, self.members = began, set(members)
         self.outages = probe['outages']
-        self.owners = [{'at': began + change['at'], 'owner': self._name(change, names, members), 'macs': change.get('macs') or [],
-                        'hosts': len({names.get(mac.lower(), mac) for mac in change.get('macs') or []})} for change in probe['owners']]
-        virtual = all(mac.startswith(VIRTUAL_MAC) for change in self.owners for mac in change['macs'])
-        # by name of the page it is still told who answers, if that is what the page says
-        self.no_mac = probe.get('no_mac') or ('it has the same one on every node (use_vmac)' if virtual and self.owners else '')
-        self.is_blind = bool(self.no_mac) and not any(change['owner'] in members for change in self.owners)
+        self.owners = [self._change(change, names) for change in probe['owners']]
+        # the page still tells who answers, if it names the node, and not one behind it that has its turn
+        virtual = any(change['macs'] for change in probe['owners']) and not any(change['hosts'] for change in self.owners)
+        self.no_mac = probe.get('no_mac') or ('it has the same one on every node (use_vmac)' if virtual else '')
+        turns = [change for change in self.owners[1:] if injected is not None and change['at'] < injected]
+        self.is_blind = bool(self.no_mac) and (bool(turns) or not any(change['owner'] in self.members for change in self.owners))
+        if self.is_blind:
+            self.owners = []
 
-    @staticmethod
-    def _name(change, names, members):
-        """Who answers, by name where one is known."""
-        macs = change.get('macs') or []
-        known = [names.get(mac.lower(), mac) for mac in macs]
-        if len(macs) < 2 and change.get('line') in members:
-            return change['line']
-        return ', '.join(sorted(set(known))) or (change.get('line') or None)
+    def _change(self, change, names):
+        """Who answers from then on: by hardware address, or by the page where there is none, or the same for all."""
+        hosts = {names.get(mac.lower(), mac) for mac in change['macs'] if not mac.startswith(VIRTUAL_MACS)}
+        return {'at': self.began + change['at'], 'owner': ', '.join(sorted(hosts)) or change['line'] or None, 'hosts': hosts,
+                'announced': None if change['announced'] is None else self.began + change['announced']}
 
     def away_at(self, owner):
-        """When somebody else was the only one who answered for the first time, and who that was."""
-        return next(((change['at'], change['owner']) for change in self.owners
-                     if change['owner'] not in (None, owner) and change['hosts'] < 2), (None, None))
+        """When another one was the only one who answered for the first time, and who that was."""
+        return next(((change['at'], change['owner']) for change in self.owners if change['owner'] not in (None, owner)
+                     and len(change['hosts']) < 2 and (change['hosts'] or change['owner'] in self.members)), (None, None))
+
+    def strangers(self):
+        """Who answered and is no member."""
+        return sorted(set().union(*(change['hosts'] for change in self.owners)) - self.members)
+
+    def takeovers(self):
+        """Each host that has begun to answer, when, and after how many seconds it was heard to announce that (None: never)."""
+        before = None
+        for place, change in enumerate(self.owners):
+            fresh = change['hosts'] - before if before and change['hosts'] else set()
+            before = change['hosts'] or before
+            if fresh:
+                as_long = itertools.takewhile(lambda other: fresh & other['hosts'], self.owners[place:])
+                heard = next((other['announced'] for other in as_long if other['announced'] is not None), None)
+                yield ', '.join(sorted(fresh)), None if heard is None else heard - change['at']
 
     def splits(self):
         """The times with several owners, each with its beginning, its end (None: it did not) and the owners."""
         ends = [change['at'] for change in self.owners[1:]] + [None]
         return [(change['at'], end, change['owner']) for change, end in zip(self.owners, ends)
-                if change['hosts'] > 1 and (end is None or end - change['at'] >= SPLIT)]
+                if len(change['hosts']) > 1 and (end is None or end - change['at'] >= SPLIT)]
 
     def between(self, first, last):
         """The outages that began in that time, added up: seconds (None: one has no end), lost, late."""
@@ -207,6 +228,8 @@ def _stayed(run, vip, said):
     if blind:
         return f"{stayed}: {' and '.join(blind)}"
     names = ' and '.join(vip['checks'])
+    if run['kind'] == 'stop_nginx' and not set(vip['checks']) & set(said):
+        return f"{stayed}, and nobody asked its check {names} whether it fails: run it there by hand, as the user that keepalived runs it with"
     return (f"{stayed}, though its check {names} fails: look at keepalived's log there, whether keepalived runs with the check that is on disk, "
             f"and whether {vip['heir']} is told to leave it where it is (nopreempt)")
 
@@ -228,13 +251,12 @@ class _Verdict:
         return self.sla if self.sla is not None else TOLERANCE * (limit or 0.0) + self.interval + ALLOWANCE
 
     def of(self, vip, seen):
-        injected = self.injected if self.injected is not None else float('inf')
         healed = self.healed if self.healed is not None else float('inf')
         owner = next((change['owner'] for change in seen.owners if change['owner']), vip['owner_before'])
         away, taker = seen.away_at(owner)
         if taker is None and vip['heir'] and seen.splits():
             away, taker = seen.splits()[0][0], vip['heir']  # it took it, beside the one who has not let go
-        turn = max(healed, away if away is not None else float('inf') if vip['moves'] and not vip['splits'] else healed)
+        turn = max(healed, away if away is not None else float('inf') if vip['moves'] and not vip['splits'] and not seen.is_blind else healed)
         outage, lost, late = seen.between(float('-inf'), turn)
         back, back_lost = seen.between(turn, float('inf'))[:2]
         why = self._why(vip, seen, taker, outage, back, lost + back_lost)
@@ -268,11 +290,26 @@ class _Verdict:
             wrong.append(f'the split brain did not end with the healing: {splits[-1][2]} still answer for it')
         if vip['moves'] and seen.is_blind:
             told.append(f'who answers for it cannot be told: {seen.no_mac}')
+        wrong += self._takeover(vip, seen, taker)
         if vip['moves'] and not vip['splits'] and taker is None and not splits and not seen.is_blind:
             wrong.append(_stayed(self.run, vip, self.said))
         else:
             wrong += self._times(vip, outage, back, lost)
         return wrong, told
+
+    def _takeover(self, vip, seen, taker):
+        """What is wrong with who has it, and with how others learn of that."""
+        strangers = seen.strangers()
+        if strangers:
+            yield f"{', '.join(strangers)} answered for it, a hardware address of no member: look which host that is"
+        elif taker is not None and vip['heir'] not in (None, taker):
+            yield f"{taker} took it over, and not {vip['heir']}, which has the higher priority: look at keepalived's log on {vip['heir']}"
+        for name, seconds in seen.takeovers() if not seen.no_mac else ():
+            if seconds is None:
+                yield (f'{name} took it and was not heard to announce that (gratuitous ARP, unsolicited neighbour advertisement), so who knew the old owner '
+                       'goes on asking that one: look whether a switch or a hypervisor drops it, and at garp_master_repeat')
+            elif seconds > self.allowed(0.0):
+                yield f'{name} was heard to announce that it has it only {_seconds(seconds)} later, and who knew the old owner asked that one until then'
 
     def _times(self, vip, outage, back, lost):
         """What is wrong with the outages."""
@@ -286,6 +323,14 @@ class _Verdict:
         elif back is None or (not unlimited and back > self.allowed(0.0)):
             wrong.append('on the way back ' + _too_long(back, self.allowed(0.0), self.sla, 0.0))
         return wrong
+
+    def uncovered(self, began, elapsed):
+        """Why what a witness saw that probed then does not tell what came of the fault."""
+        times = [time for time in (self.injected, self.healed) if time is not None]
+        if all(began <= time <= began + elapsed for time in times):
+            return []
+        return ['The witness did not probe from before the fault until after its healing, so an outage may have been missed: look what has ended the probes, '
+                'and whether a clock was set.']
 
     def unseen(self, gap, vips):
         """Why what a witness saw that did not probe for so long tells too little."""
@@ -308,7 +353,7 @@ def drill_result(run, probed, noted, plan, hostvars=None, problems=None, told=No
     """What came of one fault."""
     injected, healed, wrong, said = _noted(noted)
     injected, healed = (None if time is None else round(time - float(ahead), 3) for time in (injected, healed))
-    names = {mac: name for name in plan['members'] for mac in Host(name, hostvars or {}, set()).macs if not mac.startswith(VIRTUAL_MAC)}
+    names = {mac: name for name in plan['members'] for mac in Host(name, hostvars or {}, set()).macs if not mac.startswith(VIRTUAL_MACS)}
     wrong = [*(failed or []), *(f"{run['node']}: {sentence}" for sentence in wrong)]
     if injected is None:
         wrong.append(f"{run['node']} did not say that the fault was made: look at `journalctl -u vipkit-drill` there.")
@@ -319,8 +364,10 @@ def drill_result(run, probed, noted, plan, hostvars=None, problems=None, told=No
     wrong += [f'After the healing: {sentence}' for sentence in [*(problems or []), *_not_itself(told or {})]]
     verdict = _Verdict(run, (injected, healed, said), None if sla is None else float(sla), float(interval))
     probes = {probe['address']: probe for probe in probed.get('probes', [])}
-    vips = [verdict.of(vip, _Seen(probes[vip['address']], probed['began'], names, plan['members'])) for vip in run['vips'] if vip['address'] in probes]
-    wrong += verdict.unseen(probed.get('longest_gap') or 0.0, vips)
+    vips = [verdict.of(vip, _Seen(probes[vip['address']], probed['began'], names, plan['members'], injected)) for vip in run['vips']
+            if vip['address'] in probes]
+    if probes:
+        wrong += [*verdict.uncovered(probed['began'], probed['elapsed']), *verdict.unseen(probed['longest_gap'], vips)]
     return {'fault': run['fault'], 'node': run['node'], 'injected': float(tried) if injected is None else injected, 'healed': healed,
             'problems': wrong, 'vips': vips,
             'passed': not wrong and all(vip['passed'] for vip in vips)}

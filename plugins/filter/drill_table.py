@@ -35,12 +35,10 @@ _value:
   elements: str
 """
 
+from ansible_collections.vipkit.ha.plugins.plugin_utils._drill import outage, seconds
+
 _MADE = ('fault', 'node', 'VIP', 'owner', 'taken over by', 'outage', 'lost', 'late', 'limit', 'ratio', 'way back', 'verdict')
 _PLANNED = ('fault', 'node', 'lasts', 'VIP', 'owner', 'goes to', 'limit')
-
-
-def _seconds(value, otherwise='-'):
-    return otherwise if value is None else f'{value:.3f} s'
 
 
 def _made(result):
@@ -49,9 +47,9 @@ def _made(result):
     for vip in result['vips']:
         if vip['passed'] and vip['limit'] is None and not vip['outage'] and vip['taken_over_by'] is None:
             continue
-        yield (*head, vip['address'], vip['owner_before'] or '-', vip['taken_over_by'] or 'nobody', _seconds(vip['outage'], 'for ever'), str(vip['lost']),
-               str(vip['late']), _seconds(vip['limit']), '-' if vip['ratio'] is None else f"{vip['ratio']:.2f}",
-               _seconds(vip['fail_back_outage'], 'for ever'), 'passed' if vip['passed'] else 'FAILED')
+        yield (*head, vip['address'], vip['owner_before'] or '-', vip['taken_over_by'] or 'nobody', outage(vip), str(vip['lost']),
+               str(vip['late']), seconds(vip['limit'], '-'), '-' if vip['ratio'] is None else f"{vip['ratio']:.2f}",
+               outage(vip, 'fail_back_outage'), 'passed' if vip['passed'] else 'FAILED')
     if all(vip['passed'] for vip in result['vips']) and not result['passed']:
         yield (*head, *['-'] * (len(_MADE) - 3), 'FAILED')
 
@@ -62,7 +60,7 @@ def _planned(run):
     concerned = [vip for vip in run['vips'] if vip['heir']]
     for vip in concerned:
         goes = f"{vip['heir']}, too" if vip['splits'] else vip['heir'] if vip['moves'] else f"stays, or {vip['heir']}"
-        yield (*head, vip['address'], vip['owner_before'], goes, _seconds(vip['limit']))
+        yield (*head, vip['address'], vip['owner_before'], goes, seconds(vip['limit'], '-'))
     if not concerned:
         yield (*head, '-', '-', 'nothing moves', '-')
 

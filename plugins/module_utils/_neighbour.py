@@ -5,7 +5,7 @@
 
 IPv4 is asked by ARP, IPv6 by neighbour discovery (ICMPv6). ``question()`` and ``answer()`` build, ``parse()`` reads.
 Nothing here does I/O.
-Sources: RFC 826 (ARP), RFC 5227 (its probes), RFC 4861 (neighbour discovery), RFC 4862 (its probes).
+Sources: RFC 826 (ARP), RFC 5227 (its probes and announcements), RFC 4861 (neighbour discovery), RFC 4862 (its probes).
 """
 
 from __future__ import absolute_import, division, print_function
@@ -28,6 +28,7 @@ ARP_KINDS = {1: 'question', 2: 'answer'}
 ND_KINDS = {135: 'question', 136: 'answer'}
 ND_SOURCE_MAC = 1
 ND_TARGET_MAC = 2
+ND_SOLICITED = 0x40000000
 ND_OVERRIDE = 0x20000000
 
 BROADCAST = 'ff:ff:ff:ff:ff:ff'
@@ -41,7 +42,7 @@ ND = struct.Struct('!BBHI16s')  # type, code, checksum, flags, target; options f
 ND_OPTION = struct.Struct('!BB6s')  # type, length in units of 8 bytes, MAC
 
 Frame = collections.namedtuple('Frame', 'destination source kind payload')
-Neighbour = collections.namedtuple('Neighbour', 'kind address mac')
+Neighbour = collections.namedtuple('Neighbour', 'kind address mac announced')
 
 
 def pack_mac(mac):
@@ -79,11 +80,14 @@ def solicited_node(address):
     return _vrrp.unpack('inet6', _vrrp.pack('ff02::1:ff00:0')[:13] + _vrrp.pack(address)[13:])
 
 
-def question(mac, address):
-    """Who has the address? Asked by an interface with that MAC in the name of no IP address, so that nobody learns one from it."""
+def question(mac, address, asker=None):
+    """Who has the address? Asked by an interface with that MAC in the name of no IP address, so that nobody learns one from it.
+
+    Over IPv6 all hosts hear the answer to that, and learn. Where an asker is given, an IPv6 address of that interface, it alone gets the answer.
+    """
     if ':' in address:
         group = solicited_node(address)
-        return _nd(multicast_mac(group), mac, '::', group, 135, 0, address, b'')
+        return _nd(multicast_mac(group), mac, asker or '::', group, 135, 0, address, ND_OPTION.pack(ND_SOURCE_MAC, 1, pack_mac(mac)) if asker else b'')
     return _arp(BROADCAST, mac, 1, '0.0.0.0', NO_MAC, address)
 
 
@@ -110,7 +114,8 @@ def _nd(destination_mac, mac, source, destination, kind, flags, target, options)
 def parse(parts):
     """What the frame that split_frame() took apart asks or answers.
 
-    A Neighbour: kind ('question', 'answer'), the address that it is about, and the MAC of the one who speaks.
+    A Neighbour: kind ('question', 'answer'), the address that it is about, the MAC of the one who speaks, and whether it is announced to all:
+    by ARP in the form of a question or an answer, by neighbour discovery in that of an answer, as to a question in the name of no address.
     None for every other frame, and for one that a host has to ignore.
     """
     if parts.kind == ETH_P_ARP:
@@ -127,7 +132,7 @@ def _parse_arp(payload):
     if fields[:4] != ARP_OF_IPV4_ON_ETHERNET or operation not in ARP_KINDS:
         return None
     kind = ARP_KINDS[operation]
-    return Neighbour(kind, _vrrp.unpack('inet', target if kind == 'question' else sender), unpack_mac(mac))
+    return Neighbour(kind, _vrrp.unpack('inet', target if kind == 'question' else sender), unpack_mac(mac), sender == target)
 
 
 def _parse_nd(ip, mac):
@@ -135,11 +140,12 @@ def _parse_nd(ip, mac):
     whole = len(message) >= ND.size and ip.ttl == 255  # no router has passed it on
     if not whole or _vrrp.checksum(_vrrp.pseudo_header(ip.source, ip.destination, ICMPV6, len(message)) + message):
         return None
-    number, code, dummy, dummy, target = ND.unpack_from(message)
+    number, code, dummy, flags, target = ND.unpack_from(message)
     if number not in ND_KINDS or code:
         return None
     wanted = {135: ND_SOURCE_MAC, 136: ND_TARGET_MAC}[number]
-    return Neighbour(ND_KINDS[number], _vrrp.unpack('inet6', target), _options(message[ND.size:]).get(wanted, mac))
+    announced = number == 136 and not flags & ND_SOLICITED
+    return Neighbour(ND_KINDS[number], _vrrp.unpack('inet6', target), _options(message[ND.size:]).get(wanted, mac), announced)
 
 
 def _options(data):

@@ -184,6 +184,7 @@ class Owners(object):
         self.by_mac = by_mac
         self.changes, self.left_out = [], 0
         self.macs, self.before, self.seen = (), (), {}
+        self.last, self.silent = (), {}
         self.since, self.page = 0.0, None
         self.round = self.round_of_change = 0
 
@@ -197,19 +198,22 @@ class Owners(object):
                 self.before = ()
                 self._change(max(at, self.since), tuple(other for other in self.macs if other != mac))
 
-    def hear(self, at, mac):
-        """An answer came from that hardware address."""
+    def hear(self, at, mac, announced=False):
+        """An answer came from that hardware address, or what it announces to all."""
         fresh = self.round - self.round_of_change <= UNANSWERED
         if mac not in self.macs:
             if fresh and mac in self.before:
                 # The one that seemed to be relieved still answers: so both do, and have since then.
                 self.macs += (mac,)
+                self.last = self.macs
                 if self.changes and not self.left_out:
                     self.changes[-1]['macs'] = sorted(self.macs)
             else:
                 self.before = self.macs + (self.before if fresh else ())
                 self._change(at, (mac,))
         self.seen[mac] = (at, self.round)
+        if announced and mac in self.silent:
+            self.silent.pop(mac)['announced'] = at
 
     def read(self, sent, at, line):
         """The page that answered a probe begins with that line."""
@@ -233,13 +237,17 @@ class Owners(object):
         self.since = at if self.changes else 0.0  # nobody was there before the first one
         self.round_of_change, self.macs, self.page = self.round, macs, None
         self.seen = dict((mac, self.seen.get(mac)) for mac in macs)
+        change = {'at': at, 'macs': sorted(macs), 'line': None, 'announced': None}
+        self.silent = dict((mac, self.silent.get(mac, change)) for mac in macs if mac not in self.last or mac in self.silent)
+        self.last = macs or self.last
         if len(self.changes) < LISTED:
-            self.changes.append({'at': at, 'macs': sorted(macs), 'line': None})
+            self.changes.append(change)
         else:
             self.left_out += 1
 
     def result(self):
-        return [dict(change, at=digits(change['at']), mac=change['macs'][0] if len(change['macs']) == 1 else None) for change in self.changes]
+        return [dict(change, at=digits(change['at']), announced=digits(change['announced']), mac=change['macs'][0] if len(change['macs']) == 1 else None)
+                for change in self.changes]
 
 
 def room_needed(addresses, timeout, interval):

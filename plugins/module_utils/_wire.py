@@ -1,7 +1,7 @@
 # -*- coding: utf-8 -*-
 # Copyright: vipkit.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""PRIVATE to this collection: interfaces that are listened on for VRRP adverts and for answers to ARP and neighbour discovery."""
+"""PRIVATE to this collection: interfaces that are listened on for VRRP adverts, and for answers and announcements of ARP and neighbour discovery."""
 
 from __future__ import absolute_import, division, print_function
 
@@ -35,7 +35,9 @@ BYTE = 0x30
 IP_HEADER_SIZE = 0xb1  # load into the index the size of the IPv4 header at that offset
 INDEXED_BYTE = 0x50  # load what is at that offset plus the index
 AND = 0x54
+KEEP = 0x07  # what was loaded, in the index
 EQUAL = 0x15
+EQUAL_KEPT = 0x1d
 END = 0x06
 VLAN_TAG = 0xfffff000 + 44  # an offset beyond the frame: the kernel has taken the tag out of it
 VLAN_TAG_PRESENT = 0xfffff000 + 48
@@ -50,7 +52,11 @@ FILTER = (
     ('', EQUAL, _neighbour.ETH_P_IP, 'ipv4', ''),
     ('', EQUAL, _neighbour.ETH_P_IPV6, 'ipv6', 'drop'),
     ('arp', HALF, 20),
-    ('', EQUAL, 2, 'take', 'drop'),  # an answer
+    ('', EQUAL, 2, 'take', ''),  # an answer
+    ('', WORD, 28),
+    ('', KEEP, 0),
+    ('', WORD, 38),
+    ('', EQUAL_KEPT, 0, 'take', 'drop'),  # an announcement asks for the address of its sender
     ('ipv4', BYTE, 23),
     ('', EQUAL, _vrrp.VRRP, 'take', ''),
     ('', EQUAL, _vrrp.AH, '', 'drop'),
@@ -143,10 +149,10 @@ class Wire(object):
             return None
         return (data, origin[2] == PACKET_OUTGOING) if self.understood else None
 
-    def ask(self, addresses):
+    def ask(self, addresses, asker=None):
         for address in addresses if self.understood else ():
             try:
-                self.socket.send(_neighbour.question(self.mac, address))
+                self.socket.send(_neighbour.question(self.mac, address, asker))
             except socket.error as error:
                 self.fails(error)
                 return

@@ -81,7 +81,7 @@ notes:
   - Needs root, or the capability C(CAP_NET_RAW), and a kernel of 3.8 or newer.
   - The interfaces are those of the network namespace that the module runs in. They take in all multicast frames meanwhile, so that
     adverts arrive without keepalived, too. The kernel logs that.
-  - The kernel hands over nothing but adverts and answers, so a busy interface does no harm.
+  - The kernel hands over nothing but adverts, answers and announcements, so a busy interface does no harm.
   - The questions look like those that a host asks before it takes an address. A host that is just asking itself for the same
     address takes that for a conflict and gives the address up (IPv6 C(dadfailed)). keepalived adds its virtual IPs without asking, so
     they are safe, except IPv6 ones with C(-nodad). Do not ask for an address while it is being added to an interface in another way.

@@ -18,9 +18,9 @@ def fault_of(result):
     return f"{result['fault']} on {result['node']}"
 
 
-def outage(vip):
-    """How long a virtual IP was away."""
-    return seconds(vip['outage'], 'not ended')
+def outage(vip, which='outage'):
+    """How long a virtual IP was away: because of the fault, or of the way back (fail_back_outage)."""
+    return seconds(vip[which], 'not ended')
 
 
 def why_not(vip):
@@ -45,6 +45,6 @@ def faulty(told):
                        + (f"its check {' and '.join(own)}, which fails." if own else "keepalived's log, and whether its interfaces are up."))
 
 
-def worst(vips):
+def worst(vips, which='outage'):
     """The virtual IP with the longest outage; None without any."""
-    return max(vips, key=lambda vip: math.inf if vip['outage'] is None else vip['outage'], default=None)
+    return max(vips, key=lambda vip: math.inf if vip[which] is None else vip[which], default=None)

@@ -16,6 +16,7 @@ from conftest import container, docker, one_line, variables, wait_until
 
 DRILL = 'playbooks/failover_drill.yml'
 NODE, PEER = 'node128', 'node129'
+CLAIM = '/run/vipkit-drill.claim'
 FAULTS = ['failing_check', 'freeze', 'link_down', 'vrrp_blocked', 'drain']
 REPORTS = pathlib.Path(os.environ['MOLECULE_EPHEMERAL_DIRECTORY']) / 'drill'
 
@@ -42,6 +43,9 @@ def drill_under_way(cluster, *faults):
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(run.pid, signal.SIGKILL)
+            # one that was killed has left them
+            for host in cluster.nodes.values():
+                host.check_output(f'rm -f {CLAIM}')
 
 
 def unit(cluster):
@@ -54,7 +58,8 @@ def nothing_left(cluster):
     """No test leaves a fault behind."""
     yield
     host = cluster.nodes[NODE]
-    assert unit(cluster) in ('inactive', 'failed')
+    assert unit(cluster) in ('inactive', 'failed') and not host.file('/run/vipkit-drill/broken').exists
+    assert not [name for name, node in cluster.nodes.items() if node.file(CLAIM).exists]
     assert 'vipkit_drill' not in host.check_output('nft list tables')
     pid = host.check_output('systemctl show --property=MainPID keepalived').partition('=')[2]
     assert 'check_nginx' not in host.check_output(f'cat /proc/{pid}/mountinfo')
@@ -122,6 +127,18 @@ def test_check_that_never_fails_is_named(cluster):
     assert restored == 0, said
 
 
+def test_takeover_of_which_nobody_is_told_is_named(cluster):
+    # as a switch or a hypervisor does that drops gratuitous ARP; keepalived's frames pass no other hook
+    rule = f'arp operation request arp saddr ip {cluster.vip_of(NODE)} drop'
+    cluster.nodes[PEER].check_output(f"nft 'table netdev mute {{ chain out {{ type filter hook egress device eth0 priority 0; {rule}; }}; }}'")
+    try:
+        code, output = drill(cluster, 'stop_keepalived')
+    finally:
+        cluster.nodes[PEER].check_output('nft delete table netdev mute')
+    assert code != 0
+    assert f'{PEER} took it and was not heard to announce that' in output, output[-3000:]
+
+
 def test_cluster_that_is_not_sound_is_left_alone(cluster):
     cluster.nodes[PEER].check_output('systemctl stop keepalived')
     try:
@@ -145,6 +162,37 @@ def test_drill_that_could_not_measure_is_refused(cluster):
     assert code != 0
     assert f'No fault was made. {PEER} is a member of the cluster, so it cannot be the witness' in output, output[-3000:]
     assert f'{PEER} gets no good answer from {cluster.vip_of(NODE)} (' in output
+
+
+def test_drill_while_another_one_has_a_host_is_refused(cluster):
+    # as a drill does on all members, between two faults of it, too
+    cluster.nodes[PEER].check_output(f'echo "another $(($(cut -d. -f1 /proc/uptime) + 300))" >{CLAIM}')
+    try:
+        code, output = drill(cluster, 'stop_keepalived')
+    finally:
+        cluster.nodes[PEER].check_output(f'rm {CLAIM}')
+    assert code != 0
+    assert f'No fault was made. {PEER}: another drill is under way, and has claimed this host' in output, output[-3000:]
+
+
+def test_fault_that_was_not_healed_stands_against_another_one(cluster):
+    cluster.nodes[NODE].check_output('mkdir /run/vipkit-drill && touch /run/vipkit-drill/broken')
+    try:
+        code, output = drill(cluster, 'stop_keepalived')
+    finally:
+        cluster.nodes[NODE].check_output('rm -r /run/vipkit-drill')
+    assert code != 0
+    assert f'{NODE}: what an earlier drill has broken there was not healed' in output, output[-3000:]
+
+
+def test_drill_that_could_not_be_judged_or_reported_is_refused(cluster, tmp_path):
+    (tmp_path / 'file').write_text('')
+    before = cluster.transitions()
+    code, output = cluster.play(DRILL, *variables(vipkit_faults='stop_keepalived', vipkit_sla='500ms'))
+    assert code != 0 and "No fault was made. vipkit_sla is '500ms'; give it as seconds, such as 0.5." in output, output[-3000:]
+    code, output = cluster.play(DRILL, *variables(vipkit_faults='stop_keepalived', vipkit_report_dir=str(tmp_path / 'file')))
+    assert code != 0 and 'Have a directory for the report' in output, output[-3000:]
+    assert cluster.transitions() == before
 
 
 def test_drill_without_a_witness_is_refused(cluster):

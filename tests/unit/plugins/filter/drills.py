@@ -7,6 +7,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+if __name__ == '__main__':  # else pytest has done so
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    import conftest  # noqa: F401  pylint: disable=unused-import
+
+from ansible_collections.vipkit.ha.plugins.plugin_utils._drill import failures
+
 NOON = 1795600800.0
 HOSTILE = '<script>alert("1")</script>&amp;\x1b[31m\x00\u202egnp'
 
@@ -39,7 +45,7 @@ def drill(*results, nodes=('node128', 'node129'), **more):
     vips = list({one['address']: {'address': one['address'], 'instance': one['instance'], 'owner': one['owner_before'], 'nodes': [*nodes]}
                  for each in results for one in each['vips']}.values())
     settings = {one['instance']: {'version': 2, 'advert_int': 1, 'priorities': {node: 254 - place for place, node in enumerate(nodes)}} for one in vips}
-    return {'began': NOON, 'ended': NOON + 20 * len(results) + 5, 'witness': 'client', 'interval': 0.01, 'protocol': 'http', 'sla': 5.0,
+    return {'failures': failures({'results': results}), 'began': NOON, 'ended': NOON + 20 * len(results) + 5, 'witness': 'client', 'interval': 0.01, 'protocol': 'http', 'sla': 5.0,
             'nodes': {node: {'keepalived': '2.0.7', 'nginx': '1.9.9'} for node in nodes}, 'vips': vips, 'profile': 'classic', 'settings': settings,
             'results': [*results], 'passed': all(one['passed'] for one in results), **more}
 
@@ -76,8 +82,6 @@ ALL = {
 }
 
 if __name__ == '__main__':
-    sys.path.insert(0, str(Path(__file__).parents[2]))
-    import conftest  # noqa: F401  pylint: disable=unused-import
     from ansible_collections.vipkit.ha.plugins.filter.drill_html import drill_html
     for name, one in ALL.items():
         Path(sys.argv[1], f'{name}.html').write_text(drill_html(one), encoding='utf-8')

@@ -30,7 +30,8 @@ def instance(name, number, nodes, **more):
 def pair(*scripts, nodes=('a', 'b'), instances=None, hostvars=None, **more):
     """(plan, descriptions) of hosts with two instances."""
     given = instances or [instance('one', 101, [*nodes]), instance('two', 102, [*nodes[::-1]])]
-    described = {name: {'cluster': {'vrrp_instances': given, 'vrrp_scripts': [*scripts], 'scripts': [], **more}, 'version': '2.3.4'} for name in nodes}
+    shared = {'vrrp_instances': given, 'vrrp_scripts': [*scripts], 'scripts': [], 'global_defs': {'script_user': 'checker'}, **more}
+    described = {name: {'cluster': shared, 'version': '2.3.4'} for name in nodes}
     return vrrp_plan(described, hostvars or HOSTS), described
 
 
@@ -135,9 +136,51 @@ def test_checks_that_have_to_notice_nginx(check, watches):
     assert (vip['checks'], vip['cannot']) == ((['check'], '') if watches else ([], 'no check of one looks at nginx'))
 
 
-def test_failing_check_is_one_that_decides_alone():
-    run = run_of('failing_check', cluster=pair({**HTTP, 'name': 'soft', 'weight': -60}, HTTP))
-    assert run['scripts'] == vip_of(run)['checks'] == ['check_nginx']
+SLOW = {**HTTP, 'interval': 5, 'fall': 3}  # 15.8 s
+
+
+@pytest.mark.parametrize(('others', 'noticed', 'noticing'), [
+    # a database is none of nginx, and of several that are the first one counts
+    ([{'name': 'db', 'check': {'kind': 'tcp', 'port': 3306}}], 15.8, ['check_nginx']),
+    ([{'name': 'db', 'check': {'kind': 'tcp', 'port': 80, 'host': '192.0.2.77'}}], 15.8, ['check_nginx']),
+    ([{'name': 'fast', 'check': {'kind': 'tcp', 'port': 80}}], 1.8, ['check_nginx', 'fast']),
+    ([{'name': 'fast', 'check': {'kind': 'http', 'url': f'http://{ONE}'}}], 1.8, ['check_nginx', 'fast']),
+    ([{'name': 'foreign', 'script': '/opt/chk'}], 15.8, ['check_nginx'])])
+def test_limit_is_that_of_the_checks_that_look_at_nginx(others, noticed, noticing):
+    vip = vip_of(run_of('stop_nginx', cluster=pair(SLOW, *others)))
+    assert (vip['limit'], vip['checks']) == (pytest.approx(noticed + 0.805, abs=0.001), noticing)
+
+
+def test_limit_is_that_of_the_last_check_where_nobody_knows_which_looks_at_nginx():
+    slow = {'name': 'slow', 'script': '/opt/slow', 'interval': 5, 'fall': 3}
+    vip = vip_of(run_of('stop_nginx', cluster=pair({'name': 'quick', 'script': '/opt/quick'}, slow)))
+    assert (vip['limit'], vip['checks']) == (pytest.approx(20 + 0.805, abs=0.001), ['quick', 'slow'])
+    # it is nginx that is probed there
+    assert vip_of(run_of('stop_nginx', cluster=pair(SLOW, {**HTTP, 'name': 'other', 'check': {'kind': 'tcp', 'port': 8443}}), port=8443))['checks'] == ['other']
+
+
+def test_each_check_is_made_to_fail():
+    cluster = pair({**HTTP, 'name': 'soft', 'weight': -60}, HTTP, {'name': 'own', 'script': 'mine.sh -v'}, {'name': 'foreign', 'script': '/opt/chk'},
+                   scripts=['mine.sh'])
+    runs = drill_plan(*cluster[:1], ['failing_check'], ['a'], cluster[1], scripts_dirs={'a': '/scripts'})['runs']
+    assert [(run['fault'], run['arguments'][0]) for run in runs] == [
+        ('failing_check soft', 'script=/scripts/soft'), ('failing_check check_nginx', 'script=/scripts/check_nginx'),
+        ('failing_check own', 'script=/scripts/mine.sh')]
+    assert [vip_of(run)['checks'] for run in runs] == [['soft'], ['check_nginx'], ['own']]
+    assert not [argument for run in runs for argument in run['arguments'] if argument.startswith('check=')]
+    assert run_of('failing_check')['fault'] == 'failing_check'
+
+
+def test_checks_are_asked_as_keepalived_does():
+    cluster = pair(HTTP, {'name': 'foreign', 'script': "/opt/chk 'a b'", 'user': 'other group'}, {'name': 'turned', 'script': '/opt/x', 'weight': '-9 reverse'})
+    planned = drill_plan(cluster[0], ['stop_nginx'], ['a'], cluster[1], scripts_dirs={'a': '/scripts', 'b': '/else'})
+    foreign = "check=other foreign /opt/chk 'a b'"
+    assert planned['checks'] == {name: [f'check=checker check_nginx {folder}/check_nginx', foreign] for name, folder in (('a', '/scripts'), ('b', '/else'))}
+    assert [argument for argument in planned['runs'][0]['arguments'] if 'check' in argument] == ['check=checker check_nginx /scripts/check_nginx']
+    foreign = pair({'name': 'foreign', 'script': '/opt/chk'})
+    assert 'check=checker foreign /opt/chk' in run_of('stop_nginx', cluster=foreign)['arguments']
+    vip = judged('stop_nginx', probed([outage(2.0, 8.0)], [owner(0, 'a')]), 'injected 1002.5\ncheck foreign 0\nhealed 1008.5\n', cluster=foreign)[1]
+    assert vip['why'].endswith('stayed there: its check foreign did not fail')
 
 
 def test_third_node_takes_over_after_the_second():
@@ -161,6 +204,16 @@ def test_a_link_takes_only_what_is_on_it():
     assert [vip['heir'] for vip in run_of('link_down', cluster=cluster)['vips']] == ['b', None]
 
 
+@pytest.mark.parametrize(('more', 'heir', 'moves'), [
+    ({'interface': 'eth0.7'}, 'b', True), ({'interface': 'eth1'}, None, False), ({'interface': 'eth1', 'track_interface': ['eth0']}, 'b', True),
+    ({'interface': 'eth1', 'track_interface': ['eth0.7', 'eth2 weight -5']}, 'b', True),
+    ({'interface': 'eth1', 'track_interface': ['eth0 weight -60']}, 'b', False), ({'interface': 'eth01'}, None, False)])
+def test_a_link_takes_what_is_tracked_and_its_vlans(more, heir, moves):
+    cluster = pair(instances=[instance('one', 101, ['a', 'b']), instance('two', 102, ['a', 'b'], **more)])
+    vip = vip_of(run_of('link_down', cluster=cluster), TWO)
+    assert (vip['heir'], vip['moves']) == (heir, moves)
+
+
 def test_owner_is_who_holds_it_now():
     run = run_of('stop_keepalived', node='b', holders={ONE: ['b'], TWO: ['b']})
     assert [(vip['owner_before'], vip['heir']) for vip in run['vips']] == [('b', 'a'), ('b', 'a')]
@@ -181,6 +234,13 @@ def test_member_cannot_be_the_witness():
     assert drill_plan(plan, ['drain'], ['a'], described, witness='client')['findings'] == []
 
 
+@pytest.mark.parametrize(('sla', 'is_one'), [(None, True), (2, True), ('0.5', True), ('500ms', False), (0, False), ('nan', False), ('inf', False), ('', False)])
+def test_sla_is_a_time(sla, is_one):
+    plan, described = pair(HTTP)
+    said = [] if is_one else [f"vipkit_sla is '{sla}'; give it as seconds, such as 0.5."]
+    assert drill_plan(plan, ['drain'], ['a'], described, sla=sla)['findings'] == said
+
+
 def test_node_without_a_peer_is_refused():
     plan, described = pair(instances=[instance('one', 101, ['a']), instance('two', 102, ['b', 'a'])])
     assert drill_plan(plan, ['stop_keepalived'], ['a'], described)['findings'] == [
@@ -197,7 +257,6 @@ def test_plan_can_be_kept_as_json():
     plan, described = pair(HTTP)
     planned = drill_plan(plan, FAULTS, ['a', 'b'], described)
     assert planned['findings'] == []
-    assert planned['checks'] == {'a': ['check_nginx'], 'b': ['check_nginx']}
     assert json.loads(json.dumps(planned)) == planned
 
 
@@ -205,7 +264,7 @@ def test_hosts_that_stand_against_it():
     found = drill_hosts({'a': 'nginx 1.9.9\nfinding its check x fails.\n', 'b': 'nginx \n'},
                         {'a': {'alive': True, 'version': '2.0.7', 'drained': True}, 'b': {'alive': False, 'msg': 'it is dead', 'version': None}})
     assert found == {'findings': ['b: it is dead.', 'a: it is drained, so it would take nothing over: undrain it first.', 'a: its check x fails.'],
-                     'nodes': {'a': {'keepalived': '2.0.7', 'nginx': '1.9.9'}, 'b': {'keepalived': None, 'nginx': None}}}
+                     'warnings': [], 'nodes': {'a': {'keepalived': '2.0.7', 'nginx': '1.9.9'}, 'b': {'keepalived': None, 'nginx': None}}}
 
 
 def told(state='BACKUP', good=True, **more):
@@ -222,12 +281,13 @@ def test_instance_in_fault_stands_against_it():
 
 
 def asked(*answered):
-    return {'probes': [{'address': address, 'answered': number, 'late': 0 if number else 99, 'errors': {}} for address, number in zip((ONE, TWO), answered)]}
+    return {'probes': [{'address': address, 'answered': number, 'late': 0 if number else 99, 'errors': {}, 'no_mac': '', 'owners': []}
+                       for address, number in zip((ONE, TWO), answered)]}
 
 
 @pytest.mark.parametrize(('seen', 'finding'), [
     (asked(99, 0), f'client gets no good answer from {TWO} (99 came late): look at vipkit_probe_protocol'),
-    ({'probes': [{'address': ONE, 'answered': 0, 'late': 0, 'errors': {'Connection refused': 100}}]},
+    ({'probes': [{'address': ONE, 'answered': 0, 'late': 0, 'errors': {'Connection refused': 100}, 'no_mac': '', 'owners': []}]},
      f'client gets no good answer from {ONE} (Connection refused: 100): look at vipkit_probe_protocol'),
     ({'msg': 'no such host.'}, 'client cannot probe: no such host.'), ({}, 'client cannot probe: it did not answer.')])
 def test_witness_that_gets_nothing_stands_against_it(seen, finding):
@@ -238,26 +298,36 @@ def test_witness_that_gets_something_is_enough():
     assert drill_hosts({}, {}, witness='client', probed=asked(1, 99))['findings'] == []
 
 
+@pytest.mark.parametrize(('lines', 'no_mac', 'tells'), [
+    (['a'], 'it is behind a router', True), (['app7'], 'it is behind a router', False), (['a', 'b', 'a'], 'it is behind a router', False),
+    ([], 'it is behind a router', False), (['app7'], '', True)])
+def test_witness_that_cannot_tell_who_answers(lines, no_mac, tells):
+    seen = {'probes': [{'address': ONE, 'answered': 99, 'late': 0, 'errors': {}, 'no_mac': no_mac, 'owners': [{'line': line} for line in lines]}]}
+    found = drill_hosts({'a': '', 'b': ''}, {}, witness='client', probed=seen)
+    assert found['findings'] == [] and [text.partition(':')[0] for text in found['warnings']] == ([] if tells else [f'client cannot tell who has {ONE}'])
+
+
 # the verdict
 
 BEGAN = 1000.0
 
 
-def owner(at, *names, line=None):
-    macs = sorted(MACS[name] for name in names)
-    return {'at': at, 'mac': macs[0] if len(macs) == 1 else None, 'macs': macs, 'line': line}
+def owner(at, *names, line=None, after=0.0):
+    """Who answers from then on, and was heard to announce that so many seconds later; a name that is none of a member is a hardware address."""
+    macs = sorted(MACS.get(name, name) for name in names)
+    return {'at': at, 'mac': macs[0] if len(macs) == 1 else None, 'macs': macs, 'line': line, 'announced': None if after is None or not macs else at + after}
 
 
 def outage(began, ended, lost=1, late=0):
     return {'began': began, 'ended': ended, 'seconds': (90 if ended is None else ended) - began, 'lost': lost, 'late': late}
 
 
-def probed(one=(), one_owners=None, two=(), two_owners=None, no_mac='', gap=0.012):
+def probed(one=(), one_owners=None, two=(), two_owners=None, no_mac='', gap=0.012, elapsed=90.0):
     """What the witness saw; a fault is made after 2 s and healed after 8."""
     owners = {ONE: [owner(0, 'a'), owner(2.8, 'b'), owner(12, 'a')] if one_owners is None else one_owners,
               TWO: [owner(0, 'b')] if two_owners is None else two_owners}
     probes = [{'address': address, 'outages': [*outages], 'owners': owners[address], 'no_mac': no_mac} for address, outages in ((ONE, one), (TWO, two))]
-    return {'began': BEGAN, 'longest_gap': gap, 'probes': probes}
+    return {'began': BEGAN, 'elapsed': elapsed, 'longest_gap': gap, 'probes': probes}
 
 
 NOTES = 'injected 1002.5\ncheck check_nginx 7\nhealed 1008.5\nhealed 1009\n'
@@ -325,6 +395,8 @@ def test_nginx_that_is_back_before_a_check_notices():
     ('check check_nginx 0', f'nginx is stopped on a, and {ONE} stayed there: its check check_nginx did not fail'),
     ('check check_nginx forbidden',
      f'nginx is stopped on a, and {ONE} stayed there: its check check_nginx cannot be executed, which keepalived takes for success'),
+    ('check other 0', f'nginx is stopped on a, and {ONE} stayed there, and nobody asked its check check_nginx whether it fails: run it there by hand, '
+     'as the user that keepalived runs it with'),
     ('check check_nginx 1',
      f"nginx is stopped on a, and {ONE} stayed there, though its check check_nginx fails: look at keepalived's log there, whether keepalived runs with "
      'the check that is on disk, and whether b is told to leave it where it is (nopreempt)')])
@@ -386,12 +458,14 @@ def test_two_links_of_one_node_are_one_owner():
     # each answers for the addresses of the other one, too (ARP flux)
     second = {'device': 'eth1', 'macaddress': '00:00:5e:00:53:1a', 'ipv4': {'address': '192.0.2.11', 'prefix': '24'}}
     hosts = {**HOSTS, 'a': {'ansible_facts': {**HOSTS['a']['ansible_facts'], 'interfaces': ['eth0', 'eth1'], 'eth1': second}}}
-    both = {'at': 0.1, 'mac': None, 'macs': sorted([MACS['a'], second['macaddress']]), 'line': None}
-    seen = probed([outage(2.0, 2.81)], [owner(0, 'a'), both, owner(2.8, 'b'), {**both, 'at': 12}])
+    both = owner(0.1, 'a', second['macaddress'], after=None)
+    # and it is one of them that announces
+    back = [owner(12, second['macaddress'], after=None), owner(12.01, 'a'), {**both, 'at': 12.1}]
+    seen = probed([outage(2.0, 2.81)], [owner(0, 'a'), both, owner(2.8, 'b'), *back])
     plan, described = pair(HTTP)
     vip = drill_result(run_of('stop_keepalived', cluster=(plan, described)), seen, NOTES, plan, hostvars=hosts, ahead=0.5)['vips'][0]
     assert (vip['passed'], vip['why'], vip['taken_over_by']) == (True, '', 'b')
-    assert [change['owner'] for change in vip['owners']] == ['a', 'a', 'b', 'a']
+    assert [change['owner'] for change in vip['owners']] == ['a', 'a', 'b', 'a', 'a', 'a']
 
 
 def test_split_brain_that_does_not_come():
@@ -431,8 +505,67 @@ def test_owner_is_told_by_the_page_where_there_are_no_hardware_addresses():
     assert judged('stop_keepalived', seen)[1]['taken_over_by'] == 'b'
 
 
+VIRTUAL = '00:00:5e:00:01:65'
+
+
+def test_owner_by_the_page_where_all_have_the_same_hardware_address():
+    seen = probed([outage(2, 2.8)], [owner(0, VIRTUAL, line='a'), owner(2.8, VIRTUAL, line='b', after=None), owner(12, VIRTUAL, line='a', after=None)])
+    result, vip = judged('stop_keepalived', seen)
+    assert (vip['passed'], vip['taken_over_by']) == (True, 'b'), vip['why']
+
+
+def test_page_of_a_host_behind_the_node_does_not_name_the_owner():
+    # nginx asks the members' applications in turn
+    seen = probed([outage(2, 2.8)], [owner(0, 'a', line='b'), owner(2.8, 'b', line='a'), owner(12, 'a', line='b')])
+    vip = judged('stop_keepalived', seen)[1]
+    assert (vip['owner_before'], vip['taken_over_by'], [change['owner'] for change in vip['owners']]) == ('a', 'b', ['a', 'b', 'a'])
+    turns = [owner(at / 10, line='ab'[at % 2]) for at in range(40)]
+    vip = judged('stop_keepalived', probed([outage(2, 2.8), outage(11.9, 11.95)], turns, no_mac='it is behind a router'))[1]
+    assert (vip['passed'], vip['why'], vip['owners']) == (True, 'who answers for it cannot be told: it is behind a router', [])
+    assert (vip['owner_before'], vip['taken_over_by'], vip['outage'], vip['fail_back_outage']) == ('a', None, 0.8, 0.05)
+
+
+def test_stranger_that_takes_an_address():
+    vip = judged('stop_keepalived', probed([outage(2, 2.8)], [owner(0, 'a'), owner(2.8, '02:00:00:00:00:99'), owner(12, 'a')]))[1]
+    assert (vip['passed'], vip['why']) == (False, '02:00:00:00:00:99 answered for it, a hardware address of no member: look which host that is')
+
+
+def test_member_that_takes_an_address_instead_of_a_better_one():
+    vip = judged('stop_keepalived', probed([outage(2, 2.8)], [owner(0, 'a'), owner(2.8, 'c'), owner(12, 'a')]), cluster=pair(HTTP, nodes=('a', 'b', 'c')))[1]
+    assert (vip['passed'], vip['taken_over_by']) == (False, 'c')
+    assert vip['why'] == "c took it over, and not b, which has the higher priority: look at keepalived's log on b"
+
+
+@pytest.mark.parametrize(('first', 'back', 'sla', 'why'), [
+    (0.0, 0.0, None, ''), (None, 0.0, None, 'b took it and was not heard to announce that'), (0.0, None, 60, 'a took it and was not heard to announce that'),
+    (5.0, 0.0, None, 'b was heard to announce that it has it only 5.00 s later'), (5.0, 0.0, 10, ''), (-0.01, 0.05, None, '')])
+def test_owner_that_is_not_announced(first, back, sla, why):
+    seen = [owner(0, 'a', after=None), owner(2.8, 'b', after=first), owner(11, after=None), owner(12, 'a', after=back)]
+    vip = judged('stop_keepalived', probed([outage(2, 2.8)], seen), sla=sla)[1]
+    assert vip['passed'] is (why == '') and vip['why'].startswith(why)
+    # by the page nobody can tell
+    assert judged('stop_keepalived', probed([outage(2, 2.8)], [{**one, 'line': 'ab'[place % 2], 'macs': []} for place, one in enumerate(seen[:2])],
+                                            no_mac='it is behind a router'), sla=sla)[1]['passed']
+
+
+def test_who_has_it_already_announces_nothing():
+    silent = [owner(0, 'a', after=None), owner(3, after=None), owner(4, 'a', after=None)]
+    assert judged('kill_nginx', probed([], silent))[1]['why'] == ''
+    split = [owner(0, 'a', after=None), owner(5.6, 'a', 'b'), owner(8.1, 'a', after=None)]
+    assert judged('freeze', probed([], split))[1]['passed']
+    split[1] = owner(5.6, 'a', 'b', after=None)
+    assert 'b took it and was not heard' in judged('freeze', probed([], split))[1]['why']
+
+
+@pytest.mark.parametrize(('began', 'elapsed', 'covers'), [(1000.0, 8.0, True), (1000.0, 7.9, False), (1002.1, 90.0, False)])
+def test_witness_that_does_not_probe_all_the_time(began, elapsed, covers):
+    result = judged('stop_keepalived', {**probed(elapsed=elapsed), 'began': began})[0]
+    assert [text for text in result['problems'] if text.startswith('The witness did not probe from before the fault')] == result['problems']
+    assert (result['problems'] == []) is covers
+
+
 def test_owner_that_cannot_be_told_is_not_missed():
-    virtual = [{'at': 0, 'mac': '00:00:5e:00:01:65', 'macs': ['00:00:5e:00:01:65'], 'line': 'Welcome'}]
+    virtual = [owner(0, VIRTUAL, line='Welcome', after=None)]
     vip = judged('stop_keepalived', probed([outage(2, 2.8)], virtual))[1]
     assert vip['passed'] and vip['taken_over_by'] is None
     assert vip['why'] == 'who answers for it cannot be told: it has the same one on every node (use_vmac)'

@@ -132,6 +132,12 @@ def test_text_and_bars_stand_out_in_each_scheme(scheme):
         assert min(contrast(colour[ground], colour[f'node{place}']) for place in range(_report_page.PATTERNS)) >= 3
 
 
+def test_a_way_back_that_has_not_ended_is_not_short():
+    back = drills.drill(drills.result('stop_keepalived', drills.vip(fail_back_outage=None, passed=False), drills.quiet(fail_back_outage=0.2)))
+    assert Page(drill_html(back)).text.count('not ended') == 2  # of all addresses, and of this one
+    assert 'fail-back outage: not ended' in drill_junit(back)
+
+
 # --- JUnit ---
 
 @pytest.mark.parametrize('name, tests, failures', [('classic', 8, 0), ('failed', 7, 5), ('many', 6, 0), ('nothing', 0, 0), ('hostile', 2, 2)])

@@ -45,10 +45,10 @@ def signed(kind, source, target, options, mac=HOLDER, destination='ff02::1'):
 
 
 @pytest.mark.parametrize('text, expected', [
-    (ARP_PROBE, ('question', '192.0.2.1', ASKER)),
-    (ARP_ANSWER, ('answer', '192.0.2.1', HOLDER)),
-    (ND_PROBE, ('question', '2001:db8::77', HOLDER)),
-    (ND_ANSWER, ('answer', '2001:db8::77', HOLDER)),
+    (ARP_PROBE, ('question', '192.0.2.1', ASKER, False)),
+    (ARP_ANSWER, ('answer', '192.0.2.1', HOLDER, False)),
+    (ND_PROBE, ('question', '2001:db8::77', HOLDER, False)),
+    (ND_ANSWER, ('answer', '2001:db8::77', HOLDER, True)),  # to a question in the name of no address
 ])
 def test_captured_frames(text, expected):
     assert tuple(read(data(text))) == expected
@@ -58,6 +58,20 @@ def test_captured_frames(text, expected):
 @pytest.mark.parametrize('mac, address, text', [(ASKER, '192.0.2.1', ARP_PROBE), (HOLDER, '2001:db8::77', ND_PROBE)])
 def test_question_is_the_one_before_an_address_is_taken(mac, address, text):
     assert _neighbour.question(mac, address) == data(text)
+
+
+def test_an_announcement_is_of_the_address_of_its_sender():
+    for operation, kind in ((1, 'question'), (2, 'answer')):
+        frame = _neighbour._arp(_neighbour.BROADCAST, HOLDER, operation, '192.0.2.1', _neighbour.NO_MAC, '192.0.2.1')
+        assert read(frame) == (kind, '192.0.2.1', HOLDER, True)
+        frame = _neighbour._arp(_neighbour.BROADCAST, HOLDER, operation, '192.0.2.1', _neighbour.NO_MAC, '192.0.2.2')
+        assert not read(frame).announced
+
+
+def test_an_answer_to_one_host_announces_nothing():
+    option = data('0201') + _neighbour.pack_mac(HOLDER)
+    frame = _neighbour._nd(ASKER, HOLDER, '2001:db8::77', '2001:db8::1', 136, _neighbour.ND_SOLICITED | _neighbour.ND_OVERRIDE, '2001:db8::77', option)
+    assert read(frame) == ('answer', '2001:db8::77', HOLDER, False)
 
 
 @pytest.mark.parametrize('address, text', [('192.0.2.1', ARP_ANSWER), ('2001:db8::77', ND_ANSWER)])
@@ -82,7 +96,7 @@ def test_mac_in_the_message_counts():
 
 
 def test_advertisement_without_an_option_is_of_its_sender():
-    assert read(signed(136, '2001:db8::77', '2001:db8::77', b'')) == ('answer', '2001:db8::77', HOLDER)
+    assert read(signed(136, '2001:db8::77', '2001:db8::77', b''))[:3] == ('answer', '2001:db8::77', HOLDER)
 
 
 def test_options_are_walked():

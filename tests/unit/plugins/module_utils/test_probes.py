@@ -185,6 +185,30 @@ def test_three_at_once():
     assert macs(*[[A, B, C]] * 3)[-1] == (0.2, [A, B, C], None)
 
 
+def announced(*heard):
+    """The changes after these, of each whether it was announced; a capital letter is an announcement, and each round is one question."""
+    owners, known = _probes.Owners(True), {'a': A, 'b': B}
+    for number, letters in enumerate(heard):
+        owners.ask()
+        for letter in letters:
+            owners.hear(number, known[letter.lower()], letter.isupper())
+    return [(''.join(letter for letter, mac in sorted(known.items()) if mac in change['macs']), change['announced']) for change in owners.result()]
+
+
+def test_a_new_owner_announces_itself_or_does_not():
+    gone = [''] * 6
+    assert announced('a', 'a', *gone + ['b', 'b']) == [('a', None), ('', None), ('b', None)]
+    assert announced('a', 'a', *gone + ['B', 'b']) == [('a', None), ('', None), ('b', 8)]
+    assert announced('a', 'a', *gone + ['b', 'b', 'B', 'B']) == [('a', None), ('', None), ('b', 10)]
+    # nor does it count for another one
+    assert announced('a', 'ab', 'ab', 'abA') == [('a', None), ('ab', None)]
+    assert announced('a', 'aB', 'ab', *['b'] * 8) == [('a', None), ('ab', 1), ('b', None)]
+    assert announced('a', 'ab', 'ab', *['b'] * 8 + ['B']) == [('a', None), ('ab', 11), ('b', None)]
+    # and who answers all the time has nothing to announce
+    assert announced('a', 'ab', 'ab', *['a'] * 8 + ['A']) == [('a', None), ('ab', None), ('a', None)]
+    assert announced('a', *gone + ['a', 'A']) == [('a', None), ('', None), ('a', None)]
+
+
 def test_the_page_of_an_owner_is_one_that_was_asked_for_after_the_change():
     owners = _probes.Owners(True)
     owners.read(0.0, 0.005, 'before anybody was heard')
@@ -219,7 +243,7 @@ def test_without_hardware_addresses_each_new_page_is_a_change():
     owners = _probes.Owners(False)
     for at, line in enumerate(['node128', 'node128', 'node129', 'node128']):
         owners.read(at, at + 0.5, line)
-    assert owners.result() == [{'at': at, 'mac': None, 'macs': [], 'line': line} for at, line in ((0.5, 'node128'), (2.5, 'node129'), (3.5, 'node128'))]
+    assert owners.result() == [{'at': at, 'mac': None, 'macs': [], 'announced': None, 'line': line} for at, line in ((0.5, 'node128'), (2.5, 'node129'), (3.5, 'node128'))]
 
 
 def test_a_page_that_is_never_the_same_does_not_fill_the_memory():

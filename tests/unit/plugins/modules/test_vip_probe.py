@@ -302,7 +302,7 @@ def test_more_files_than_the_host_allows():
 
 # --- between hosts ---
 
-A, B, C = ['02:00:00:00:00:0' + last for last in 'abc']
+A, B, C, D = ['02:00:00:00:00:0' + last for last in 'abcd']
 VIPS = {'192.0.2.10': '/24', '2001:db8::10': '/64'}
 
 # A web server that names its host, until nobody holds the other end of the input any more.
@@ -347,10 +347,11 @@ for address in sys.argv[3:]:
 class Node(Namespace):
     """A host that can hold the virtual IPs."""
 
-    def take(self, mac):
+    def take(self, mac, announce=True):
         for vip, prefix in VIPS.items():
             self.ip('addr add %s%s dev eth0%s' % (vip, prefix, ' nodad' if ':' in vip else ''))
-        self.run(sys.executable, '-c', ANNOUNCE, UNIT, mac, *VIPS)
+        if announce:
+            self.run(sys.executable, '-c', ANNOUNCE, UNIT, mac, *VIPS)
 
     def give(self):
         for vip, prefix in VIPS.items():
@@ -360,7 +361,7 @@ class Node(Namespace):
 @pytest.fixture(scope='module')
 def lan():
     with bridged(Node, {'a': (A, ['192.0.2.1/24', '2001:db8::1/64']), 'b': (B, ['192.0.2.2/24', '2001:db8::2/64']),
-                        'c': (C, ['192.0.2.3/24', '2001:db8::3/64'])}) as hosts:
+                        'c': (C, ['192.0.2.3/24', '2001:db8::3/64']), 'd': (D, ['192.0.2.4/24', '2001:db8::4/64'])}) as hosts:
         for name in 'bc':
             # one that forwards would pass on what still comes to it when it has lost an address
             hosts[name].run('sh', '-c', 'echo 0 | tee /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding')
@@ -400,9 +401,9 @@ def witness(lan, tmpdir):
                 lan[name].ip('addr del %s%s dev eth0' % (vip, prefix))
 
 
-def pages(lan):
+def pages(lan, client='a'):
     """What a client gets at this moment."""
-    return [one.get('line') for one in lan['a'].module('vip_probe', addresses=sorted(VIPS), timeout=0.5)[1]['answers']]
+    return [one.get('line') for one in lan[client].module('vip_probe', addresses=sorted(VIPS), timeout=0.5)[1]['answers']]
 
 
 def owners(one):
@@ -421,6 +422,19 @@ def test_an_address_that_moves(lan, witness):
         outage, = one['outages']
         assert outage['seconds'] > 0.25 and outage['late'] + outage['lost'] == one['late'] + one['lost'] > 0
         assert outage['began'] < one['owners'][2]['at'] and one['owners'][1]['at'] < one['owners'][2]['at'] - 0.25
+        assert [owner['announced'] is None for owner in one['owners']] == [True, True, False]
+
+
+def test_an_address_that_moves_without_a_word(lan, witness):
+    """The kernel of the witness learns of it by the answers, and the third host does not."""
+    end = witness()
+    assert pages(lan, 'd') == ['node_b'] * 2
+    lan['b'].give()
+    lan['c'].take(C, announce=False)
+    wait_for(lambda: pages(lan) == ['node_c'] * 2)
+    assert all(B in lan['d'].ip('neigh show %s' % vip) for vip in VIPS)
+    for one in end():
+        assert [(macs, announced) for macs, announced in ((owner['macs'], owner['announced']) for owner in one['owners']) if macs] == [([B], None), ([C], None)]
 
 
 def test_an_address_that_two_hosts_hold(lan, witness):
