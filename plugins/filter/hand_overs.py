@@ -31,7 +31,9 @@ options:
     elements: str
     required: true
   told:
-    description: What M(vipkit.ha.keepalived_status) returned on each host that was asked, by its name. A host that is missing does not answer.
+    description:
+      - What M(vipkit.ha.keepalived_status) returned on each host that was asked, by its name. A host that is missing does not answer, and of one
+        with C(skipped) the plan is what there is.
     type: dict
   priorities:
     description: Priorities of the next node by the name of the instance or sync group, where they are not those of the plan.

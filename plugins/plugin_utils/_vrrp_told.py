@@ -3,7 +3,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What each keepalived says of itself, beside the plan: who is fit to take over, and by what numbers. PRIVATE to this collection.
 
-`told` has the result of keepalived_status of each node that was asked. Without it (None) nobody was, and the plan is what there is.
+`told` has the result of keepalived_status of each node that was asked. Without it (None), and of a node that cannot be asked (skipped), the plan is
+what there is.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def has_loaded(told, node, name):
 
 def why_unable(told, node, names):
     """One clause for each reason for which a node cannot take these instances."""
-    if told is None:
+    if told is None or (told.get(node) or {}).get('skipped'):
         return []
     if not (told.get(node) or {}).get('answers'):
         return ['its keepalived does not answer']

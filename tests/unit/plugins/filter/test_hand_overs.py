@@ -212,6 +212,12 @@ def test_who_does_not_answer_is_not_fit():
     assert left_behind(plan, 'a', ['b'], told=told) == ['192.0.2.100', '192.0.2.101']
 
 
+def test_who_cannot_be_asked_counts_as_planned():
+    plan, told = plan_of(INSTANCES, hosts=('a', 'b')), {'a': told_by()['a'], 'b': {'skipped': True}}
+    assert unfit(plan, 'a', ['b'], told) == left_behind(plan, 'a', ['b'], told=told) == []
+    assert hand_overs(plan, 'a', ['b'], told) == hand_overs(plan, 'a', ['b'])
+
+
 def test_an_instance_that_nobody_has_loaded_yet_is_not_left_behind():
     plan, told = plan_of(INSTANCES, hosts=('a', 'b')), told_by()
     for node in 'ab':
