@@ -31,7 +31,7 @@ lab-down: setup-venv  ## Remove the lab
 	@python tools/lab down
 	@rm -f inventories/lab/group_vars/all/made-sources.yml
 
-test: setup-venv  ## Run every test, one more at once than there are cores
+test: setup-venv  ## Run every test, as many at once as there are cores
 	@tools/at-once lint archive molecule-default unit $(filter-out molecule-default,$(SCENARIOS:%=molecule-%)) sanity keywords
 
 lint: setup-venv  ## yamllint, ansible-lint and the changelog fragments
