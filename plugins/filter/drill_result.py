@@ -199,8 +199,9 @@ class _Seen:
             fresh = change['hosts'] - before if before and change['hosts'] else set()
             before = change['hosts'] or before
             if fresh:
-                as_long = itertools.takewhile(lambda other: fresh & other['hosts'], self.owners[place:])
-                heard = next((other['announced'] for other in as_long if other['announced'] is not None), None)
+                # by another of its links, too; where another host is, it may be that one's
+                alone = itertools.takewhile(lambda other: other['hosts'] == fresh, self.owners[place + 1:])
+                heard = next((each['announced'] for each in (change, *alone) if each['announced'] is not None), None)
                 yield ', '.join(sorted(fresh)), None if heard is None else heard - change['at']
 
     def splits(self):

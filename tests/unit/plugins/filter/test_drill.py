@@ -548,6 +548,13 @@ def test_owner_that_is_not_announced(first, back, sla, why):
                                             no_mac='it is behind a router'), sla=sla)[1]['passed']
 
 
+def test_an_announcement_is_of_who_takes_it_then():
+    # for an instant both answered on the way back, and what was heard then was a
+    seen = [owner(0, 'a', after=None), owner(2.8, 'b', after=None), owner(12, 'a', 'b', after=0.0), owner(12.1, 'a', after=None)]
+    vip = judged('stop_keepalived', probed([outage(2, 2.8)], seen))[1]
+    assert vip['why'].startswith('b took it and was not heard to announce that')
+
+
 def test_who_has_it_already_announces_nothing():
     silent = [owner(0, 'a', after=None), owner(3, after=None), owner(4, 'a', after=None)]
     assert judged('kill_nginx', probed([], silent))[1]['why'] == ''
