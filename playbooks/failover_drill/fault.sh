@@ -191,6 +191,7 @@ look_at_checks() {
   for given in "${checks[@]}"; do
     eval "command=($given)"           # the words of a shell
     user=${command[0]} name=${command[1]} command=("${command[@]:2}") code=forbidden
+    # shellcheck disable=SC2016  # the inner bash expands it
     if runuser -u "$user" -- bash -c 'type -P -- "$1"' bash "${command[0]}" >/dev/null; then
       timeout -s KILL 10 runuser -u "$user" -- "${command[@]}" >/dev/null 2>&1
       code=$?

@@ -30,7 +30,8 @@ options:
         cluster), C(passed), and C(vips).
       - Of each of C(vips) C(address), C(instance), C(owner_before), C(taken_over_by) (null if nobody did), C(outage) (null if it has not
         ended), C(lost), C(late), C(fail_back_outage) (the same of the way back), C(fail_back_lost), C(limit) and C(ratio) (null where there
-        is none), C(passed), C(why) (a sentence, or empty), C(owners) (who answered from C(at) on, as C(owner), null for nobody) and C(outages) (each C(began), C(ended)).
+        is none), C(passed), C(why) (a sentence, or empty), C(owners) (who answered from C(at) on, as C(owner), null for nobody) and
+        C(outages) (each C(began), C(ended)).
     type: dict
     required: true
 seealso:

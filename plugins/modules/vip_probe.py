@@ -108,8 +108,9 @@ notes:
   - Over IPv4 such a question names no IP address as its sender, see M(vipkit.ha.vrrp_adverts) for the one case in which it does harm. Over IPv6 it
     names that of this host. The answer goes to this host alone.
   - This host's kernel hears the answer, too, and corrects by it what it knows of a neighbour. So it finds a new owner sooner than other hosts may,
-    which depend on what that owner announces (gratuitous ARP, RFC 5227 section 3; unsolicited neighbour advertisement, RFC 4861 section 7.2.6). Outages here do not
-    show that such an announcement is missing, as where a switch or a hypervisor drops it; RV(probes[].owners[].announced) does.
+    which depend on what that owner announces (gratuitous ARP, RFC 5227 section 3; unsolicited neighbour advertisement, RFC 4861
+    section 7.2.6). Outages here do not show that such an announcement is missing, as where a switch or a hypervisor drops it;
+    RV(probes[].owners[].announced) does.
   - This host may still send to a node that has lost an address, until it has heard of the new one. That is part of the outage
     that clients see. Hence the owner by hardware address may change before the page does.
   - A node that forwards packets (C(net.ipv4.ip_forward)) may pass on what still comes to it, as soon as it has found the new owner. Then what is

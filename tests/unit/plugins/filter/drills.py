@@ -45,7 +45,8 @@ def drill(*results, nodes=('node128', 'node129'), **more):
     vips = list({one['address']: {'address': one['address'], 'instance': one['instance'], 'owner': one['owner_before'], 'nodes': [*nodes]}
                  for each in results for one in each['vips']}.values())
     settings = {one['instance']: {'version': 2, 'advert_int': 1, 'priorities': {node: 254 - place for place, node in enumerate(nodes)}} for one in vips}
-    return {'failures': failures({'results': results}), 'began': NOON, 'ended': NOON + 20 * len(results) + 5, 'witness': 'client', 'interval': 0.01, 'protocol': 'http', 'sla': 5.0,
+    return {'failures': failures({'results': results}), 'began': NOON, 'ended': NOON + 20 * len(results) + 5, 'witness': 'client',
+            'interval': 0.01, 'protocol': 'http', 'sla': 5.0,
             'nodes': {node: {'keepalived': '2.0.7', 'nginx': '1.9.9'} for node in nodes}, 'vips': vips, 'profile': 'classic', 'settings': settings,
             'results': [*results], 'passed': all(one['passed'] for one in results), **more}
 

@@ -85,7 +85,7 @@ def test_a_sound_cluster():
 
 
 def test_a_host_that_is_down_is_named_and_the_rest_told():
-    hosts = {'a': host(told(), told('MASTER', 'two', priority=50), holds=['one', 'two'], hears=[(1, 1), (1, 2)]), 
+    hosts = {'a': host(told(), told('MASTER', 'two', priority=50), holds=['one', 'two'], hears=[(1, 1), (1, 2)]),
              'b': {'why': 'ssh: connect to host b port 22:\n No route to host.\n'}}
     status = cluster_status(hosts, plan_of('a'), {'a': HOSTVARS['a'], 'b': {}})
     assert status['drift'] == ['b did not answer: ssh: connect to host b port 22: No route to host.',

@@ -32,7 +32,8 @@ def test_what_is_told_of_an_instance(version):
     one, two, broken = own.parse_data(dump(version, 'data'))[0]
     assert dict(one, last_transition=None) == {
         'name': 'vrrp_instance_1', 'virtual_router_id': 100, 'interface': 'v0', 'state': 'MASTER', 'priority': 254, 'effective_priority': 244,
-        'version': 2, 'advert_int': 1, 'down_timer_adverts': None if version < '2.2' else 3, 'preempt_delay': None, 'last_transition': None, 'addresses': ['192.0.2.100', '192.0.2.102', '2001:db8::100'], 'scripts': ['check_nginx', 'check_upstreams']}
+        'version': 2, 'advert_int': 1, 'down_timer_adverts': None if version < '2.2' else 3, 'preempt_delay': None,
+        'last_transition': None, 'addresses': ['192.0.2.100', '192.0.2.102', '2001:db8::100'], 'scripts': ['check_nginx', 'check_upstreams']}
     assert (two['version'], two['advert_int']) == (3, 0.2)
     assert (two['state'], broken['state'], broken['scripts']) == ('BACKUP', 'FAULT', ['check_dead'])
 

@@ -243,7 +243,8 @@ def test_without_hardware_addresses_each_new_page_is_a_change():
     owners = _probes.Owners(False)
     for at, line in enumerate(['node128', 'node128', 'node129', 'node128']):
         owners.read(at, at + 0.5, line)
-    assert owners.result() == [{'at': at, 'mac': None, 'macs': [], 'announced': None, 'line': line} for at, line in ((0.5, 'node128'), (2.5, 'node129'), (3.5, 'node128'))]
+    assert owners.result() == [{'at': at, 'mac': None, 'macs': [], 'announced': None, 'line': line}
+                               for at, line in ((0.5, 'node128'), (2.5, 'node129'), (3.5, 'node128'))]
 
 
 def test_a_page_that_is_never_the_same_does_not_fill_the_memory():
