@@ -130,7 +130,9 @@ def test_check_that_never_fails_is_named(cluster):
 def test_takeover_of_which_nobody_is_told_is_named(cluster):
     # as a switch or a hypervisor does that drops gratuitous ARP; keepalived's frames pass no other hook
     rule = f'arp operation request arp saddr ip {cluster.vip_of(NODE)} drop'
-    cluster.nodes[PEER].check_output(f"nft 'table netdev mute {{ chain out {{ type filter hook egress device eth0 priority 0; {rule}; }}; }}'")
+    made = cluster.nodes[PEER].run(f"nft 'table netdev mute {{ chain out {{ type filter hook egress device eth0 priority 0; {rule}; }}; }}'")
+    if made.rc != 0:
+        pytest.skip(f'needs a kernel with the egress hook of nft (5.16): {made.stderr}')
     try:
         code, output = drill(cluster, 'stop_keepalived')
     finally:
