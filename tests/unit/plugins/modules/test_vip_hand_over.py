@@ -150,5 +150,5 @@ def test_what_a_killed_run_leaves_lowered_ends_by_itself_unless_it_was_written_a
         vip_hand_over.write(again.file, number)
     end = time.time() + 20
     while _keepalived.tracked_number(left.file) and time.time() < end:
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks: it is another process that ends it
     assert [_keepalived.tracked_number(one.file) for one in (again, left)] == [253, 0]
